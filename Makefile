@@ -1,0 +1,52 @@
+# Needs Python 3.11 or newer and make; everything else goes into .venv by plain pip.
+# Each stamp depends on pyproject.toml, so .venv is reused until the dependencies change.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+BASE := .venv/.installed-base
+DEV := .venv/.installed-dev
+
+.PHONY: install run test check bench clean
+
+install: $(DEV)
+
+# Routes a handful of real prompts with the bundled router; the base install is enough for that.
+run: $(BASE)
+	$(BIN)/python examples/route_prompts.py
+
+test: $(DEV)
+	$(BIN)/python -m pytest
+
+check: $(DEV)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p onehead
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python scripts/check_style.py
+
+# Regenerates benchmarks/results/*.json; `make bench ONLY=startup` runs one script.
+ONLY ?= *
+bench: $(DEV)
+	set -e; for script in benchmarks/$(ONLY).py; do echo "== $$script"; $(BIN)/python $$script; done
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "onehead needs Python 3.11 or newer; name one with: make PYTHON=/path/to/python" >&2; exit 2; }
+	$(PYTHON) -m venv .venv
+
+$(BASE): pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet --editable .
+	@touch $@
+
+# A wheel of torch that pip finds on disk (PIP_FIND_LINKS, usually the small CPU build) comes
+# first; only without one does pip take the platform's default build from its index.
+$(DEV): pyproject.toml | $(BIN)/python
+	$(BIN)/python -c 'import torch' 2>/dev/null || \
+		$(PIP) install --quiet --no-index --no-deps 'torch>=2.9' 2>/dev/null || \
+		echo "no wheel of torch on disk: taking the default build from the package index"
+	$(PIP) install --quiet --editable '.[dev]'
+	@touch $(BASE) $@

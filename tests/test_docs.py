@@ -1,0 +1,153 @@
+"""README, docs and docstrings are run as they stand.
+
+A ``python`` block is executed (as a doctest where it begins with ``>>>``), a ``console`` block runs
+each line behind ``$ `` and compares what is shown below it. The blocks of one page share a folder
+and a namespace, in order. An HTML comment right above a block changes how it is taken:
+``skip: reason``, ``exit: code`` (of the commands in it), ``file: name`` (the block is written there).
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "src"
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
+DOCUMENTED = [path for path in sorted(SOURCE.rglob("*.py")) if ">>> " in path.read_text("utf-8")]
+BLOCK = re.compile(
+    r"(?:<!-- (?P<mark>skip|exit|file): (?P<value>.+?) -->\n+)?"
+    r"^```(?P<language>\w*)\n(?P<body>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+SHOWN = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
+
+
+@dataclass(frozen=True)
+class Block:
+    """One fenced block of a page, with the comment above it."""
+
+    language: str
+    body: str
+    mark: str
+    value: str
+    line: int
+
+    @property
+    def commands(self) -> list[tuple[str, str]]:
+        """(command, output shown below it) of a console block; a trailing backslash continues."""
+        parts = re.split(r"^\$ ", self.body.replace("\\\n", " "), flags=re.MULTILINE)[1:]
+        return [(part.partition("\n")[0], part.partition("\n")[2]) for part in parts]
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text("utf-8")
+    return [
+        Block(
+            match["language"],
+            match["body"],
+            match["mark"] or "",
+            match["value"] or "",
+            text.count("\n", 0, match.start("language")) + 1,
+        )
+        for match in BLOCK.finditer(text)
+    ]
+
+
+def loosely(text: str) -> list[str]:
+    """Lines without spacing, and with every number replaced: figures differ between machines."""
+    lines = (
+        " ".join(re.sub(r"\d[\d.,]*(e-?\d+)?", "#", line).split()) for line in text.splitlines()
+    )
+    return [line for line in lines if line]
+
+
+def assert_shown(expected: str, actual: str, where: str) -> None:
+    """Every line shown must be printed, in that order; ``...`` stands for any lines."""
+    printed = iter(loosely(actual))
+    for line in loosely(expected):
+        if line != "...":
+            assert line in printed, f"{where}: {line!r} is shown, but not printed:\n{actual}"
+
+
+def run_console(block: Block, where: str) -> None:
+    wanted = int(block.value) if block.mark == "exit" else 0
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "COLUMNS": "100",
+        "NO_COLOR": "1",
+        "HF_HUB_OFFLINE": "1",
+    }
+    assert block.commands, f"{where}: a console block needs a line that begins with '$ '"
+    for command, expected in block.commands:
+        done = subprocess.run(
+            ["bash", "-c", command],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        output = done.stdout + done.stderr
+        assert done.returncode == wanted, f"{where}: {command}: exit {done.returncode}\n{output}"
+        assert_shown(expected, output, f"{where}: {command}")
+
+
+def run_python(block: Block, names: dict[str, object], where: str) -> None:
+    if not block.body.startswith(">>>"):
+        exec(compile(block.body, where, "exec"), names)
+        return
+    example = doctest.DocTestParser().get_doctest(block.body, names, where, where, block.line)
+    report: list[str] = []
+    doctest.DocTestRunner(optionflags=SHOWN).run(example, out=report.append, clear_globs=False)
+    names.update(example.globs)
+    assert not report, "".join(report)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_runs_as_it_stands(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "__main__"}
+    for block in blocks(page):
+        where = f"{page.name}:{block.line}"
+        assert block.language not in {"bash", "sh", "shell"}, f"{where}: write it as console"
+        if block.mark == "file":
+            (tmp_path / block.value).write_text(block.body, "utf-8")
+        elif block.mark == "skip":
+            continue
+        elif block.language == "console":
+            run_console(block, where)
+        elif block.language == "python":
+            run_python(block, names, where)
+
+
+@pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_docstring_examples(path: Path) -> None:
+    name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+    failed, tried = doctest.testmod(importlib.import_module(name), optionflags=SHOWN)
+    assert tried
+    assert not failed
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in [*PAGES, ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text("utf-8")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_loose_comparison_sees_a_missing_line() -> None:
+    assert_shown("model  0.5\n...\nend", "model 0.7\nmore\nend\n", "here")
+    with pytest.raises(AssertionError, match="is shown, but not printed"):
+        assert_shown("gone", "model\n", "here")
