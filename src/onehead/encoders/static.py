@@ -1,0 +1,126 @@
+"""The static encoder: a prompt's vector is the mean of its tokens' vectors. Microseconds, no extra."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from onehead.encoders.wordpiece import WordPiece
+from onehead.errors import EncoderError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+BUNDLED: Final = Path(__file__).parent.parent / "data" / "static"
+FILES: Final = ("config.json", "tokenizer.json", "model.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class StaticEncoder:
+    """A token table in model2vec's on-disk format, looked up with numpy alone.
+
+    table: float32 [v, d]; a table of int8 keeps its whole numbers, so that sums of up to 2¹⁷
+        tokens are exact whatever their order, and a prompt has bit for bit the same vector alone
+        and in a batch.
+
+    A text without any known token (the empty text, for instance) gets the zero vector.
+    """
+
+    name: str
+    hash: str
+    tokenizer: WordPiece
+    table: NDArray[np.float32]
+    normalize: bool
+
+    @property
+    def dimension(self) -> int:
+        """Length of every vector."""
+        return int(self.table.shape[1])
+
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors [n, dimension]: means of token vectors, of length 1 where the table says so."""
+        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
+        ids_of, table = self.tokenizer.ids, self.table
+        for row, text in enumerate(texts):
+            if ids := ids_of(text):
+                np.add.reduce(table.take(ids, axis=0), axis=0, out=vectors[row])
+                if not self.normalize:
+                    vectors[row] /= len(ids)
+        if self.normalize:
+            lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+            vectors /= np.where(lengths > 0, lengths, 1)[:, None]
+        return vectors
+
+
+def load_static(directory: Path | None = None) -> StaticEncoder:
+    """The bundled table, or one in model2vec's format; EncoderError names the file in the way."""
+    folder = BUNDLED if directory is None else directory
+    contents = {name: _read(folder / name) for name in FILES}
+    digest = hashlib.sha256()
+    for name, content in contents.items():
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    tokenizer = WordPiece.from_bytes(contents["tokenizer.json"], str(folder / "tokenizer.json"))
+    table = _table(contents["model.safetensors"], folder / "model.safetensors")
+    top = max(tokenizer.vocabulary.values(), default=-1)
+    if top >= len(table):
+        raise EncoderError(
+            f"{folder}: tokenizer.json names token {top}, but model.safetensors holds "
+            f"{len(table)} rows. The files are from different tables; fetch both again."
+        )
+    return StaticEncoder(
+        name="static" if directory is None else f"static:{directory}",
+        hash=digest.hexdigest(),
+        tokenizer=tokenizer,
+        table=table,
+        normalize=bool(_config(contents["config.json"], folder / "config.json").get("normalize")),
+    )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise EncoderError(
+            f"{path}: cannot be read ({error.strerror}). A static table is a directory with "
+            f"{', '.join(FILES)}, as model2vec saves it."
+        ) from error
+
+
+def _config(content: bytes, path: Path) -> Mapping[str, Any]:
+    try:
+        config = json.loads(content)
+    except ValueError as error:
+        raise EncoderError(f"{path}: not JSON ({error}). Fetch the table again.") from error
+    if not isinstance(config, dict):
+        raise EncoderError(f"{path}: must hold a JSON object. Fetch the table again.")
+    return config
+
+
+def _table(content: bytes, path: Path) -> NDArray[np.float32]:
+    """The table as float32 [v, d]; model2vec's optional weights and token mapping are folded in."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
+    try:
+        tensors = load(content)
+    except (SafetensorError, ValueError, TypeError, KeyError) as error:
+        raise EncoderError(f"{path}: damaged ({error}). Fetch the table again.") from error
+    embeddings = tensors.get("embeddings")
+    if embeddings is None or embeddings.ndim != 2 or embeddings.shape[1] == 0:
+        raise EncoderError(f"{path}: holds no matrix named 'embeddings', as model2vec saves it.")
+    table = embeddings.astype(np.float32)
+    if (mapping := tensors.get("mapping")) is not None:
+        table = table[mapping]
+    if (weights := tensors.get("weights")) is not None:
+        table *= weights.astype(np.float32)[:, None]
+    if not np.isfinite(table).all():
+        raise EncoderError(f"{path}: holds numbers that are not finite. Fetch the table again.")
+    return table
