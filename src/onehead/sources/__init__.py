@@ -1,0 +1,44 @@
+"""Readers: files of outcomes or prompts, in any accepted format, become tables.
+
+Accepted are RouterBench's wide tables (.pkl .csv .parquet) and long tables (.parquet .jsonl .csv),
+single files, folders of them, and `hub:` names of published data.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onehead.errors import UsageError
+from onehead.outcomes import OutcomeTable, PromptTable
+from onehead.sources.files import open_sources
+from onehead.sources.layout import read_table
+from onehead.sources.prompts import read_prompt_table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+__all__ = ["read_outcomes", "read_prompts"]
+
+
+def read_outcomes(paths: Sequence[str | Path]) -> OutcomeTable:
+    """The outcomes of all the paths, merged by `OutcomeTable.merge`.
+
+    Each path is a file, a folder (all files of an accepted format in it and below it, by name) or
+    a name such as ``hub:routerbench``. DataError names the file, row and column that cannot be
+    read, and how to mend it.
+    """
+    if isinstance(paths, str) or not paths:
+        raise UsageError("give a list of at least one file, folder or hub: name with outcomes.")
+    sources = [source for path in paths for source in open_sources(path)]
+    return OutcomeTable.merge(
+        [read_table(source) for source in sources], [source.name for source in sources]
+    )
+
+
+def read_prompts(path: str | Path) -> PromptTable:
+    """The prompts of a path in any accepted format, which may hold prompts alone.
+
+    Columns of outcomes are never read. Also accepted is a .txt file with one prompt a line.
+    """
+    return PromptTable.merge([read_prompt_table(source) for source in open_sources(path)])

@@ -1,0 +1,62 @@
+"""From a path to the files it means, each opened by the reader of its format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from onehead.errors import DataError
+from onehead.sources.delimited import CsvSource, JsonLinesSource, TextSource
+from onehead.sources.hub import HUB_PREFIX, download
+from onehead.sources.parquet import ParquetSource
+from onehead.sources.pickled import PickleSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onehead.sources.frame import Source
+
+READERS: dict[str, Callable[[Path], Source]] = {
+    ".csv": CsvSource,
+    ".jsonl": JsonLinesSource,
+    ".ndjson": JsonLinesSource,
+    ".parquet": ParquetSource,
+    ".pkl": PickleSource,
+    ".pickle": PickleSource,
+}
+# Read only where it is named itself: in a folder a .txt is a note or a licence.
+BY_NAME_ONLY: dict[str, Callable[[Path], Source]] = {".txt": TextSource}
+
+
+def open_sources(path: str | Path) -> list[Source]:
+    """The files that a path means, opened: one file, a folder's files, or a hub: name."""
+    if isinstance(path, str) and path.startswith(HUB_PREFIX):
+        return [_open(download(path), READERS)]
+    path = Path(path)
+    if not path.exists():
+        raise DataError(f"{path}: there is no such file or folder.")
+    if not path.is_dir():
+        return [_open(path, {**READERS, **BY_NAME_ONLY})]
+    files = sorted(
+        file
+        for file in path.rglob("*")
+        if file.suffix.lower() in READERS and file.is_file() and not _hidden(file, path)
+    )
+    if not files:
+        raise DataError(f"{path}: the folder holds no file in {', '.join(READERS)}.")
+    return [_open(file, READERS) for file in files]
+
+
+def _open(path: Path, readers: dict[str, Callable[[Path], Source]]) -> Source:
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise DataError(
+            f"{path}: the format {path.suffix or '(none)'} is not known. "
+            f"Accepted are {', '.join(readers)}."
+        )
+    return reader(path)
+
+
+def _hidden(file: Path, folder: Path) -> bool:
+    """Whether a file, or a folder on the way to it, is hidden or a program's leavings."""
+    return any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)

@@ -1,0 +1,38 @@
+"""Which layout a file has, told by its columns, and how it becomes an OutcomeTable."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onehead.errors import DataError
+from onehead.sources.long import is_long, read_long
+from onehead.sources.prompts import PROMPT_NAMES, find_column
+from onehead.sources.wide import has_models, read_wide
+
+if TYPE_CHECKING:
+    from onehead.outcomes import OutcomeTable
+    from onehead.sources.frame import Source
+
+EXPECTED = """\
+Expected either one row per prompt and model, with the columns prompt, model and quality (0 to 1), \
+and optionally prompt_id, task, input_tokens, output_tokens and cost_usd; or RouterBench's table, \
+with one row per prompt: prompt, and for each model a column <model> (its quality, 0 to 1) and \
+optionally <model>|total_cost (USD), and optionally sample_id and eval_name."""
+
+
+def read_table(source: Source) -> OutcomeTable:
+    """The outcomes that a file holds."""
+    columns = source.columns
+    twice = sorted({name for name in columns if columns.count(name) > 1})
+    if twice:
+        raise DataError(
+            f"{source.name}: column {twice[0]!r} occurs {columns.count(twice[0])} times. "
+            "Give every column a name of its own."
+        )
+    if find_column(columns, PROMPT_NAMES) is not None:
+        if is_long(columns):
+            return read_long(source)
+        if has_models(columns):
+            return read_wide(source)
+    found = ", ".join(map(repr, columns)) or "no columns"
+    raise DataError(f"{source.name}: holds no outcomes. Found: {found}. {EXPECTED}")
