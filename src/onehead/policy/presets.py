@@ -9,7 +9,8 @@ The rule, given the models' mean quality q and mean cost c:
 2. The **frontier** below it is every model that no cheaper model matches in quality. Moving the
    average prompt from model j up to the top is worth it from λ = (c_top − c_j) / ln(q_top / q_j) on:
    there both have the same exponential reward.
-3. **balanced** is the median of these λ; **cheap** is a tenth of it, **best** ten times it.
+3. **balanced** is the median of these λ; **cheap** is a quarter of it, which still escalates where
+   it pays most, and **best** ten times it, where cost hardly counts.
 
 Costs multiplied by any factor multiply every preset by that factor, so a preset makes the same
 decisions on a cheap and on a dear pool.
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 
 PRESET_NAMES = ("cheap", "balanced", "best")
 
-_DECADE = 10.0
 _GAIN_PER_DECADE = np.log(1.05) / np.log(10)
 _DEAREST = 100.0
 """The top costs at most this many times the median."""
@@ -52,7 +52,7 @@ def presets(
     if not known.any():
         raise UsageError("presets need the mean quality and cost of at least one model.")
     balanced = _balanced(np.maximum(mean_quality[known], _LEAST_QUALITY), mean_cost_usd[known])
-    return {"cheap": balanced / _DECADE, "balanced": balanced, "best": balanced * _DECADE}
+    return {"cheap": balanced / 4, "balanced": balanced, "best": balanced * 10}
 
 
 def _balanced(quality: NDArray[np.float64], cost: NDArray[np.float64]) -> float:
@@ -66,7 +66,7 @@ def _balanced(quality: NDArray[np.float64], cost: NDArray[np.float64]) -> float:
     below = [j for j in _frontier(quality, cost) if cost[j] < cost[top]]
     if not below:
         # The top is also the cheapest: a tenth of quality is worth a call of the typical model.
-        return typical * _DECADE
+        return typical * 10
     switch = (cost[top] - cost[below]) / np.log(quality[top] / quality[below])
     return float(np.exp(np.median(np.log(switch))))
 
