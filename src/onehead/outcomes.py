@@ -250,11 +250,8 @@ class OutcomeTable:
         """Why no cell has both a quality and a cost, in words."""
         if not self.observed.any():
             return "no quality is known."
-        lacking = [
-            model
-            for model, known in zip(self.models, ~np.isnan(self.cost_usd).all(axis=0), strict=True)
-            if not known
-        ]
+        unknown = np.isnan(self.cost_usd).all(axis=0)
+        lacking = [self.models[j] for j in np.flatnonzero(unknown)]
         if lacking:
             return f"cost_usd is unknown for {', '.join(lacking)}. Give the cost of their runs."
         return "no prompt has both a quality and a cost of one model."

@@ -6,6 +6,7 @@ single files, folders of them, and `hub:` names of published data.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from onehead.errors import UsageError
@@ -30,10 +31,11 @@ def read_outcomes(paths: Sequence[str | Path]) -> OutcomeTable:
     """
     if isinstance(paths, str) or not paths:
         raise UsageError("give a list of at least one file, folder or hub: name with outcomes.")
-    sources = [source for path in paths for source in open_sources(path)]
-    return OutcomeTable.merge(
-        [read_table(source) for source in sources], [source.name for source in sources]
-    )
+    tables, names = [], []
+    for source in chain.from_iterable(open_sources(path) for path in paths):
+        tables.append(read_table(source))
+        names.append(source.name)
+    return OutcomeTable.merge(tables, names)
 
 
 def read_prompts(path: str | Path) -> PromptTable:

@@ -12,7 +12,7 @@ from onehead.sources.parquet import ParquetSource
 from onehead.sources.pickled import PickleSource
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from onehead.sources.frame import Source
 
@@ -28,15 +28,17 @@ READERS: dict[str, Callable[[Path], Source]] = {
 BY_NAME_ONLY: dict[str, Callable[[Path], Source]] = {".txt": TextSource}
 
 
-def open_sources(path: str | Path) -> list[Source]:
-    """The files that a path means, opened: one file, a folder's files, or a hub: name."""
+def open_sources(path: str | Path) -> Iterator[Source]:
+    """The files that a path means, one after the other: one file, a folder's, or a hub: name."""
     if isinstance(path, str) and path.startswith(HUB_PREFIX):
-        return [_open(download(path), READERS)]
+        yield _open(download(path), READERS)
+        return
     path = Path(path)
     if not path.exists():
         raise DataError(f"{path}: there is no such file or folder.")
     if not path.is_dir():
-        return [_open(path, {**READERS, **BY_NAME_ONLY})]
+        yield _open(path, {**READERS, **BY_NAME_ONLY})
+        return
     files = sorted(
         file
         for file in path.rglob("*")
@@ -44,7 +46,8 @@ def open_sources(path: str | Path) -> list[Source]:
     )
     if not files:
         raise DataError(f"{path}: the folder holds no file in {', '.join(READERS)}.")
-    return [_open(file, READERS) for file in files]
+    for file in files:
+        yield _open(file, READERS)
 
 
 def _open(path: Path, readers: dict[str, Callable[[Path], Source]]) -> Source:
