@@ -93,7 +93,7 @@ def choose(
         )
     score = rank_score(quality, cost_usd, wtp, kind)
     rewards = score if kind == "linear" else np.exp(score)
-    if constraints is UNCONSTRAINED:
+    if constraints == UNCONSTRAINED:
         column = pick(score, cost_usd, None, ids)
         return Choice(column, rewards, np.ones(quality.shape, bool), np.zeros(len(column), bool))
     eligible = _eligible(quality, cost_usd, constraints, ids)
