@@ -190,6 +190,12 @@ def test_a_tiny_willingness_to_pay_takes_the_cheapest_although_all_rewards_under
             assert choose(quality, cost, wtp, kind=kind, ids=("c", "b", "a")).column[0] == 0
 
 
+def test_hopeless_models_do_not_let_a_forbidden_one_through():
+    nothing, cost = np.zeros((1, 3)), np.array([[0.001, 0.0, 0.0]])
+    only = Constraints(max_cost_usd=0.0, models=(0, 2))
+    assert choose(nothing, cost, 1.0, constraints=only, ids=("a", "b", "c")).column[0] == 2
+
+
 @pytest.mark.parametrize("wtp", [0, -1.0, math.nan, math.inf, -math.inf])
 def test_a_willingness_to_pay_that_is_no_amount_is_refused(wtp):
     one = np.ones((1, 1))
@@ -255,6 +261,13 @@ def test_no_eligible_model_stays_short_for_a_thousand_models():
     assert len(str(caught.value)) < 1500
     with pytest.raises(NoEligibleModel, match="the allow-list is empty"):
         choose(cost / 4, cost, 1.0, constraints=Constraints(models=()), ids=ids)
+
+
+def test_a_model_that_is_not_allowed_is_told_so():
+    one = np.ones((1, 2))
+    only = Constraints(models=(1,))
+    choice = choose(one, one, 1.0, constraints=only, ids=("a", "b"))
+    assert why_not(choice, 0, one, one, only) == ("not among the models allowed", None)
 
 
 class TestWords:

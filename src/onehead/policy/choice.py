@@ -162,11 +162,11 @@ def pick(
     """
     if eligible is not None:
         score = np.where(eligible, score, -np.inf)
-    column: NDArray[np.intp] = score.argmax(axis=1)
     best = score.max(axis=1, keepdims=True)
     tied = score >= best - TIE * np.maximum(np.abs(best), unit)
     if eligible is not None:
-        tied &= eligible
+        tied &= eligible  # where all scores are −∞, those of the others too
+    column: NDArray[np.intp] = tied.argmax(axis=1)
     if np.count_nonzero(tied) != len(column) or np.isnan(best).any():
         _settle_ties(column, tied, then_least, ids)
     return column

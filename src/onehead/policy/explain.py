@@ -60,9 +60,9 @@ def _why(choice: Choice, row: int, facts: str, wtp: float, constraints: Constrai
     """The first sentence: `facts` about the chosen model, and what they made it win."""
     floor = constraints.min_quality
     if choice.relaxed[row]:
-        return f"{facts}, comes nearest to the floor of {floor:.2f}, which no model reaches."
+        return f"{facts}, comes nearest to the floor of {floor:g}, which no model reaches."
     if floor is not None:
-        return f"{facts}, is the cheapest that reaches the floor of {floor:.2f}."
+        return f"{facts}, is the cheapest that reaches the floor of {floor:g}."
     if np.count_nonzero(choice.eligible[row]) == 1:
         return f"{facts}, is the only model that can be chosen."
     return f"{facts}, is the best trade at a willingness to pay of {usd(wtp)}."
@@ -76,7 +76,7 @@ def _bounds(constraints: Constraints) -> str:
     if constraints.max_cost_usd is not None:
         names.append(f"ceiling of {usd(constraints.max_cost_usd)}")
     if constraints.min_quality is not None:
-        names.append(f"floor of {constraints.min_quality:.2f}")
+        names.append(f"floor of {constraints.min_quality:g}")
     return " and the ".join(names)
 
 

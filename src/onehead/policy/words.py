@@ -43,7 +43,7 @@ def _obstacle(column: int, quality: float, cost_usd: float, constraints: Constra
     if constraints.max_cost_usd is not None and not cost_usd <= constraints.max_cost_usd:
         return f"costs about {usd(cost_usd)}, above the ceiling of {usd(constraints.max_cost_usd)}"
     floor = constraints.min_quality
-    return f"quality of about {quality:.2f} is below the floor of {floor:.2f}"
+    return f"quality of about {quality:.3g} is below the floor of {floor:g}"
 
 
 def no_eligible_model(
