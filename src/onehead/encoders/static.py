@@ -26,9 +26,10 @@ FILES: Final = ("config.json", "tokenizer.json", "model.safetensors")
 class StaticEncoder:
     """A token table in model2vec's on-disk format, looked up with numpy alone.
 
-    table: float32 [v, d]; a table of int8 keeps its whole numbers, so that sums of up to 2¹⁷
-        tokens are exact whatever their order, and a prompt has bit for bit the same vector alone
-        and in a batch.
+    table: int8 or float32 [v, d]. The whole numbers of an int8 table stay as they are (their scale
+        would cancel when a vector is normalised): a quarter of the memory, and exact sums.
+
+    A prompt has bit for bit the same vector alone and in a batch, since texts are summed one by one.
 
     A text without any known token (the empty text, for instance) gets the zero vector.
     """
@@ -36,7 +37,7 @@ class StaticEncoder:
     name: str
     hash: str
     tokenizer: WordPiece
-    table: NDArray[np.float32]
+    table: NDArray[np.int8] | NDArray[np.float32]
     normalize: bool
 
     @property
@@ -48,11 +49,11 @@ class StaticEncoder:
         """Vectors [n, dimension]: means of token vectors, of length 1 where the table says so."""
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
         ids_of, table = self.tokenizer.ids, self.table
+        exact = np.int32 if table.dtype == np.int8 else np.float32
         for row, text in enumerate(texts):
             if ids := ids_of(text):
-                np.add.reduce(table.take(ids, axis=0), axis=0, out=vectors[row])
-                if not self.normalize:
-                    vectors[row] /= len(ids)
+                total = np.add.reduce(table.take(ids, 0, mode="clip"), axis=0, dtype=exact)
+                vectors[row] = total if self.normalize else total / len(ids)
         if self.normalize:
             lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
             vectors /= np.where(lengths > 0, lengths, 1)[:, None]
@@ -69,11 +70,10 @@ def load_static(directory: Path | None = None) -> StaticEncoder:
         digest.update(content)
     tokenizer = WordPiece.from_bytes(contents["tokenizer.json"], str(folder / "tokenizer.json"))
     table = _table(contents["model.safetensors"], folder / "model.safetensors")
-    top = max(tokenizer.vocabulary.values(), default=-1)
-    if top >= len(table):
+    if not tokenizer.fits(len(table)):
         raise EncoderError(
-            f"{folder}: tokenizer.json names token {top}, but model.safetensors holds "
-            f"{len(table)} rows. The files are from different tables; fetch both again."
+            f"{folder}: tokenizer.json names tokens beyond the {len(table)} rows of "
+            "model.safetensors. The files are from different tables; fetch both again."
         )
     return StaticEncoder(
         name="static" if directory is None else f"static:{directory}",
@@ -104,8 +104,8 @@ def _config(content: bytes, path: Path) -> Mapping[str, Any]:
     return config
 
 
-def _table(content: bytes, path: Path) -> NDArray[np.float32]:
-    """The table as float32 [v, d]; model2vec's optional weights and token mapping are folded in."""
+def _table(content: bytes, path: Path) -> NDArray[np.int8] | NDArray[np.float32]:
+    """The table [v, d]; model2vec's optional weights and token mapping are folded in."""
     from safetensors import SafetensorError
     from safetensors.numpy import load
 
@@ -113,14 +113,19 @@ def _table(content: bytes, path: Path) -> NDArray[np.float32]:
         tensors = load(content)
     except (SafetensorError, ValueError, TypeError, KeyError) as error:
         raise EncoderError(f"{path}: damaged ({error}). Fetch the table again.") from error
-    embeddings = tensors.get("embeddings")
-    if embeddings is None or embeddings.ndim != 2 or embeddings.shape[1] == 0:
+    table = tensors.get("embeddings")
+    if table is None or table.ndim != 2 or table.shape[1] == 0:
         raise EncoderError(f"{path}: holds no matrix named 'embeddings', as model2vec saves it.")
-    table = embeddings.astype(np.float32)
-    if (mapping := tensors.get("mapping")) is not None:
-        table = table[mapping]
-    if (weights := tensors.get("weights")) is not None:
-        table *= weights.astype(np.float32)[:, None]
+    if table.dtype != np.int8:
+        table = table.astype(np.float32)
+    mapping, weights = tensors.get("mapping"), tensors.get("weights")
+    try:
+        table = table if mapping is None else table[mapping]
+        table = table if weights is None else (table * weights[:, None]).astype(np.float32)
+    except (IndexError, ValueError) as error:
+        raise EncoderError(
+            f"{path}: 'mapping' or 'weights' do not fit 'embeddings' ({error}). Fetch it again."
+        ) from error
     if not np.isfinite(table).all():
         raise EncoderError(f"{path}: holds numbers that are not finite. Fetch the table again.")
     return table
