@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-HULL_NAMES = 3
+HULL_NAMES = 1
 """Models that are named before the line that joins them."""
 
 

@@ -86,7 +86,7 @@ def _aiqs(tasks: dict[str, Any], width: int, order: Sequence[str]) -> dict[str, 
             "field": field,
             "type": "quantitative",
             "scale": {"zero": False, "nice": True},
-            "axis": {"title": "AIQ", "format": ".1f", "tickCount": 5, "orient": "top"},
+            "axis": {"title": "AIQ", "format": ".2f", "tickCount": 5, "orient": "top"},
         }
 
     span = {
