@@ -1,0 +1,16 @@
+"""Routers on disk: the network as ONNX, arrays as safetensors, and a manifest written last."""
+
+from onehead.artifact.atomic import replacing
+from onehead.artifact.files import check_target, load, save
+from onehead.artifact.manifest import FORMAT_VERSION, Artifact, EncoderRecord, Manifest
+
+__all__ = [
+    "FORMAT_VERSION",
+    "Artifact",
+    "EncoderRecord",
+    "Manifest",
+    "check_target",
+    "load",
+    "replacing",
+    "save",
+]

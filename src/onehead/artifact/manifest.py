@@ -1,0 +1,158 @@
+"""What a router is: its manifest, its arrays and its network."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onehead import __version__
+from onehead.errors import ArtifactError
+from onehead.policy import presets
+from onehead.pool import ModelCard, Pool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+FORMAT_VERSION = 1
+"""Raised when a directory written now could be misread by an older onehead."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderRecord:
+    """The encoder a router was trained with; `hash` stands for what determines its vectors."""
+
+    spec: str
+    hash: str
+    dimension: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """Everything about a router but its numbers.
+
+    model_axes: for each array, the axis that runs over the pool, or None
+    presets: willingness to pay in USD by name
+    validation, hyperparameters: figures and settings, as plain JSON values (None, never NaN)
+    profiles: each model's mean ``quality`` and ``cost_usd`` on the training data, where kept
+    created: ISO 8601 time in UTC
+    """
+
+    recipe: str
+    encoder: EncoderRecord
+    pool: Pool
+    model_axes: Mapping[str, int | None]
+    presets: Mapping[str, float]
+    data_hash: str
+    seed: int
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    created: str = ""
+    onehead_version: str = __version__
+    format_version: int = FORMAT_VERSION
+
+    def to_document(self) -> dict[str, Any]:
+        """The manifest as JSON values."""
+        return {
+            "format_version": self.format_version,
+            "onehead_version": self.onehead_version,
+            "created": self.created,
+            "recipe": self.recipe,
+            "encoder": asdict(self.encoder),
+            "seed": self.seed,
+            "data_hash": self.data_hash,
+            "presets": dict(self.presets),
+            "models": [asdict(card) for card in self.pool],
+            "profiles": {name: dict(profile) for name, profile in self.profiles.items()},
+            "validation": dict(self.validation),
+            "hyperparameters": dict(self.hyperparameters),
+            "model_axes": dict(self.model_axes),
+        }
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Manifest:
+        """The manifest that `to_document` wrote; keys added by a later onehead are passed over.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError, OneheadError: a field is missing or cannot be taken.
+        """
+        cards = [
+            ModelCard(**{**card, "capabilities": tuple(card["capabilities"])})
+            for card in document["models"]
+        ]
+        return cls(
+            recipe=document["recipe"],
+            encoder=EncoderRecord(**document["encoder"]),
+            pool=Pool(tuple(cards)),
+            model_axes=dict(document["model_axes"]),
+            presets=dict(document["presets"]),
+            data_hash=document["data_hash"],
+            seed=document["seed"],
+            validation=dict(document["validation"]),
+            hyperparameters=dict(document["hyperparameters"]),
+            profiles={name: dict(profile) for name, profile in document["profiles"].items()},
+            created=document["created"],
+            onehead_version=document["onehead_version"],
+            format_version=document["format_version"],
+        )
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A whole router: `manifest`, `arrays` by name, and `network`, an ONNX model.
+
+    The network takes ``features`` and the arrays, and gives ``quality``, ``log_input`` and
+    ``log_output`` [n, m] and ``confidence`` [n]; pool size and batch are free in it.
+    """
+
+    manifest: Manifest
+    arrays: Mapping[str, NDArray[Any]]
+    network: bytes
+
+    def __post_init__(self) -> None:
+        """Check that the arrays fit the manifest; ArtifactError names the one that does not."""
+        axes, m = self.manifest.model_axes, len(self.manifest.pool)
+        if set(axes) != set(self.arrays):
+            odd = ", ".join(sorted(set(axes) ^ set(self.arrays)))
+            raise ArtifactError(f"the manifest and the arrays do not name the same: {odd}.")
+        for name, array in self.arrays.items():
+            axis = axes[name]
+            if axis is not None and not (0 <= axis < array.ndim and array.shape[axis] == m):
+                raise ArtifactError(
+                    f"array {name!r} has shape {array.shape}, which does not hold the pool's "
+                    f"{m} models on axis {axis}. Save or train the router again."
+                )
+
+    def only(self, models: Sequence[str]) -> Artifact:
+        """The same router over some of its models, in the order given; nothing is retrained.
+
+        Presets follow the new pool where the manifest holds the models' profiles.
+
+        Raises:
+            UsageError: a model is not in the pool.
+            DataError: `models` is empty or names one twice.
+        """
+        columns = self.manifest.pool.indices(models)
+        pool = Pool(tuple(self.manifest.pool.models[column] for column in columns))
+        arrays = {}
+        for name, array in self.arrays.items():
+            axis = self.manifest.model_axes[name]
+            taken = array if axis is None else np.take(array, columns, axis)
+            arrays[name] = np.ascontiguousarray(taken)
+        profiles = {name: p for name, p in self.manifest.profiles.items() if name in pool.ids}
+        manifest = replace(self.manifest, pool=pool, profiles=profiles)
+        if len(profiles) == len(pool):
+            manifest = replace(manifest, presets=_presets(pool, profiles))
+        return Artifact(manifest, arrays, self.network)
+
+
+def _presets(pool: Pool, profiles: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """The presets of a pool with known profiles."""
+    rows = [profiles[name] for name in pool.ids]
+    return presets(
+        np.array([row["quality"] for row in rows]), np.array([row["cost_usd"] for row in rows])
+    )

@@ -1,0 +1,157 @@
+"""The exported network of a router, run by onnxruntime."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onehead.errors import ArtifactError
+from onehead.predictors.estimates import Estimates
+from onehead.predictors.graph import with_constants
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    from onehead.pool import Pool
+
+INPUT = "features"
+OUTPUTS = ("quality", "log_input", "log_output", "confidence")
+_ROWS = 256
+"""Prompts per run: attention over a few thousand anchors then stays in the processor's cache."""
+_MILLION = 1e6
+_COST_DIGITS = 6
+
+
+class NetworkPredictor:
+    """Estimates from a network with its arrays fixed in it. Threads may share one.
+
+    network: an ONNX model that takes ``features`` float32 [n, d] and the arrays by name, and gives
+        ``quality`` [n, m] in [0, 1], ``log_input`` and ``log_output`` [n, m] and ``confidence`` [n]
+    pool: the m models. Where the cost basis is ``tokens``, exp(log_input) and exp(log_output) are
+        tokens, and cost is tokens × price; where it is ``usd``, exp(log_output) is the cost in USD.
+
+    The session runs on one thread: a decision is too short to share out, and in a batch the network
+    takes a small part of the time. Estimates are rounded beyond the noise of float32 arithmetic,
+    so that it cannot tell equal models apart.
+    """
+
+    def __init__(self, network: bytes, arrays: Mapping[str, NDArray[Any]], pool: Pool) -> None:
+        """ArtifactError says what of the network, the arrays and the pool does not fit."""
+        self.pool = pool
+        self._session = _session(with_constants(network, arrays))
+        self.width = _width(self._session)
+        input_price, output_price = pool.usd_per_token()
+        in_usd = np.array([card.cost_basis == "usd" for card in pool])
+        self._input_price = np.where(in_usd, 0.0, input_price)
+        self._output_price = np.where(in_usd, 1.0, output_price)
+        self.predict(np.zeros((2, self.width), np.float32))
+
+    def predict(self, features: NDArray[np.float32]) -> Estimates:
+        """Estimates for prompt features [n, width].
+
+        Raises:
+            ArtifactError: the network fails, or gives what is not an estimate.
+        """
+        n = len(features)
+        if n <= _ROWS:
+            return self._predict(features)
+        parts = [self._predict(features[start : start + _ROWS]) for start in range(0, n, _ROWS)]
+        return Estimates(
+            np.concatenate([part.quality for part in parts]),
+            np.concatenate([part.cost_usd for part in parts]),
+            np.concatenate([part.confidence for part in parts]),
+        )
+
+    def _predict(self, features: NDArray[np.float32]) -> Estimates:
+        """Estimates for a few prompts at once."""
+        try:
+            outputs = self._session.run(OUTPUTS, {INPUT: features})
+        except _failures() as error:
+            raise ArtifactError(f"the router's network failed: {_line(error)}") from error
+        raw, log_input, log_output, confidence = outputs
+        n, m = len(features), len(self._input_price)
+        if not (raw.shape == log_input.shape == log_output.shape == (n, m)):
+            raise ArtifactError(
+                f"the router's network gives estimates of shape {raw.shape} for {n} prompts and "
+                f"{m} models. Train the router again."
+            )
+        quality = _share(raw)
+        cost = np.exp(log_input, dtype=np.float64) * self._input_price
+        cost += np.exp(log_output, dtype=np.float64) * self._output_price
+        # One product instead of a check of every value: whatever is not finite shows in it.
+        if not math.isfinite(np.vdot(quality, cost) + np.add.reduce(confidence, None)):
+            raise ArtifactError(
+                "the router's network gave an estimate that is not a number. The encoder's vectors "
+                "may hold one; if not, train the router again."
+            )
+        return Estimates(quality, _round_digits(cost), _share(confidence.reshape(n)))
+
+
+def _share(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """`values` in [0, 1] with six decimals; ufuncs alone, which are quick on a single row."""
+    scaled = np.multiply(values, _MILLION, dtype=np.float64)
+    inside = np.minimum(
+        np.maximum(np.rint(scaled, out=scaled), 0.0, out=scaled), _MILLION, out=scaled
+    )
+    inside /= _MILLION
+    return inside
+
+
+def _round_digits(cost: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`cost` to six significant digits; a free model stays free."""
+    magnitude = np.floor(np.log10(np.maximum(cost, 1e-99)))
+    scale = np.power(10.0, (_COST_DIGITS - 1) - magnitude)
+    rounded: NDArray[np.float64] = np.rint(cost * scale) / scale
+    return rounded
+
+
+def _session(model: bytes) -> Any:
+    """An onnxruntime session on one thread that says nothing but errors."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    except _failures() as error:
+        raise ArtifactError(f"the router's network cannot be read: {_line(error)}") from error
+
+
+def _width(session: Any) -> int:
+    """The width of the network's features, its inputs and outputs checked."""
+    inputs = {entry.name: entry.shape for entry in session.get_inputs()}
+    outputs = {entry.name for entry in session.get_outputs()}
+    if set(inputs) != {INPUT} or not outputs.issuperset(OUTPUTS):
+        raise ArtifactError(
+            f"the router's network takes {', '.join(sorted(inputs))} and gives "
+            f"{', '.join(sorted(outputs))}; it should take {INPUT} and the arrays, and give "
+            f"{', '.join(OUTPUTS)}. Train the router again."
+        )
+    shape = inputs[INPUT]
+    if len(shape) != 2 or not isinstance(shape[1], int):
+        raise ArtifactError(
+            f"the router's network takes features of shape {shape}; it should fix their width. "
+            "Train the router again."
+        )
+    return shape[1]
+
+
+@cache
+def _failures() -> tuple[type[Exception], ...]:
+    """What onnxruntime raises: classes without a base of their own, and two of Python's."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    own = [kind for kind in vars(state).values() if isinstance(kind, type)]
+    errors = [kind for kind in own if issubclass(kind, Exception)]
+    return (*errors, ValueError, RuntimeError)
+
+
+def _line(error: Exception) -> str:
+    """The first line of an error, which may go on for pages."""
+    return str(error).strip().split("\n", 1)[0][:300]

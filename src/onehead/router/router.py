@@ -1,0 +1,200 @@
+"""Router: prompts → vectors → estimates → decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from onehead.artifact import Artifact, Manifest, load
+from onehead.encoders import Encoder, load_encoder
+from onehead.errors import ArtifactError, EncoderError, UsageError
+from onehead.features import featurize
+from onehead.messages import routing_text
+from onehead.policy import UNCONSTRAINED, Constraints, choose, parse_willingness_to_pay
+from onehead.predictors.network import NetworkPredictor
+from onehead.router.decision import Decision, Verdict
+
+if TYPE_CHECKING:
+    from onehead.cache import EmbeddingCache
+    from onehead.policy import RewardKind
+    from onehead.pool import Pool
+    from onehead.predictors import Estimates
+
+Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]
+"""Text, or a conversation as a list of OpenAI-style messages."""
+
+BUNDLED = "bundled"
+"""Names the router that comes with the package."""
+
+
+class Router:
+    """Chooses a model for each prompt. Threads may share one.
+
+    Make one with `Router.load`. `artifact` is what training gives; `encoder` is loaded as the
+    manifest says unless given.
+    """
+
+    def __init__(self, artifact: Artifact, encoder: Encoder | None = None) -> None:
+        """Raise EncoderError unless the encoder is the one the router was trained with.
+
+        ArtifactError says what of the artifact does not fit.
+        """
+        self.manifest: Manifest = artifact.manifest
+        self._encoder = encoder or load_encoder(artifact.manifest.encoder.spec)
+        self._check_encoder()
+        self._predictor = NetworkPredictor(artifact.network, artifact.arrays, self.pool)
+        self._ids = self.pool.ids
+        width = featurize(self._encoder, []).shape[1]
+        if width != self._predictor.width:
+            raise ArtifactError(
+                f"the router's network takes {self._predictor.width} features, and this onehead "
+                f"makes {width}. Train the router again with this version."
+            )
+
+    @classmethod
+    def load(cls, path: str | Path | None = None, *, encoder: Encoder | None = None) -> Router:
+        """The router in directory `path`; the bundled one for None or ``"bundled"``.
+
+        Raises:
+            ArtifactError: the directory is no router, damaged or too new.
+            EncoderError: its encoder cannot be loaded, or is another one than it was trained with.
+        """
+        if path is not None and path != BUNDLED:
+            return cls(load(path), encoder)
+        bundled = bundled_path()
+        if not bundled.is_dir():
+            raise ArtifactError(
+                "this installation of onehead holds no bundled router. Reinstall it, or give the "
+                "directory of a router."
+            )
+        return cls(load(bundled), encoder)
+
+    @property
+    def pool(self) -> Pool:
+        """The models that can be chosen, in the column order of every estimate."""
+        return self.manifest.pool
+
+    @property
+    def presets(self) -> Mapping[str, float]:
+        """The named willingnesses to pay, in USD."""
+        return MappingProxyType(dict(self.manifest.presets))
+
+    @property
+    def encoder(self) -> Encoder:
+        """What turns text into vectors."""
+        return self._encoder
+
+    def route(
+        self,
+        prompt: Prompt,
+        *,
+        willingness_to_pay: str | float = "balanced",
+        reward: RewardKind = "exponential",
+        max_cost_usd: float | None = None,
+        min_quality: float | None = None,
+        models: Sequence[str] | None = None,
+    ) -> Decision:
+        """Choose a model for one prompt: text, or a list of messages.
+
+        willingness_to_pay: USD, or the name of a preset
+        max_cost_usd: ceiling on the estimated cost of the call
+        min_quality: floor; the cheapest model that reaches it is taken, or the best where none does
+        models: the models allowed; None allows the whole pool
+
+        An empty text is a prompt like any other: it says nothing, so the decision rests on how
+        the models do in general.
+
+        Raises:
+            UsageError: an option or a message that cannot be taken.
+            NoEligibleModel: the constraints leave no model; says why for each.
+        """
+        return self.decide(
+            self.estimate([prompt]),
+            willingness_to_pay=willingness_to_pay,
+            reward=reward,
+            max_cost_usd=max_cost_usd,
+            min_quality=min_quality,
+            models=models,
+        )[0]
+
+    def route_many(
+        self,
+        prompts: Sequence[Prompt],
+        *,
+        willingness_to_pay: str | float = "balanced",
+        reward: RewardKind = "exponential",
+        max_cost_usd: float | None = None,
+        min_quality: float | None = None,
+        models: Sequence[str] | None = None,
+    ) -> list[Decision]:
+        """Choose a model for each of many prompts; each as `route` would have decided it."""
+        return self.decide(
+            self.estimate(prompts),
+            willingness_to_pay=willingness_to_pay,
+            reward=reward,
+            max_cost_usd=max_cost_usd,
+            min_quality=min_quality,
+            models=models,
+        )
+
+    def estimate(
+        self, prompts: Sequence[Prompt], *, cache: EmbeddingCache | None = None
+    ) -> Estimates:
+        """Estimates for every prompt and every model, before anyone chooses.
+
+        cache: keeps the vectors of slow encoders on disk
+        """
+        if isinstance(prompts, str | Mapping):
+            raise UsageError("give a list of prompts; a single one goes to route().")
+        texts = [routing_text(prompt) for prompt in prompts]
+        return self._predictor.predict(featurize(self._encoder, texts, cache))
+
+    def decide(
+        self,
+        estimates: Estimates,
+        *,
+        willingness_to_pay: str | float = "balanced",
+        reward: RewardKind = "exponential",
+        max_cost_usd: float | None = None,
+        min_quality: float | None = None,
+        models: Sequence[str] | None = None,
+    ) -> list[Decision]:
+        """Decisions from estimates that `estimate` made; the options are those of `route`."""
+        wtp = parse_willingness_to_pay(willingness_to_pay, self.manifest.presets)
+        constraints = UNCONSTRAINED
+        if not (max_cost_usd is None and min_quality is None and models is None):
+            constraints = Constraints(max_cost_usd, min_quality, self._columns(models))
+        choice = choose(
+            estimates.quality,
+            estimates.cost_usd,
+            wtp,
+            kind=reward,
+            constraints=constraints,
+            ids=self._ids,
+        )
+        verdict = Verdict(self._ids, estimates, choice, wtp, reward, constraints)
+        return [Decision(verdict, row) for row in range(len(estimates.confidence))]
+
+    def _columns(self, models: Sequence[str] | None) -> tuple[int, ...] | None:
+        """The allow-list as columns; a bare name is a list of one."""
+        if models is None:
+            return None
+        return tuple(self.pool.indices([models] if isinstance(models, str) else models))
+
+    def _check_encoder(self) -> None:
+        """Refuse an encoder whose vectors mean something else than those of the training."""
+        record, encoder = self.manifest.encoder, self._encoder
+        if encoder.hash != record.hash or encoder.dimension != record.dimension:
+            raise EncoderError(
+                f"the router was trained with encoder {record.spec!r} (hash {record.hash[:12]}, "
+                f"{record.dimension} dimensions), but {encoder.name!r} here has hash "
+                f"{encoder.hash[:12]} and {encoder.dimension} dimensions: its vectors mean "
+                "something else. Give the encoder of the training, or train the router again."
+            )
+
+
+def bundled_path() -> Path:
+    """Where the bundled router lies in the package."""
+    return Path(__file__).parents[1] / "data" / "router"

@@ -1,0 +1,137 @@
+"""The exported network: constants, estimates, prices, and what may not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from onnx import TensorProto, helper
+from routers import attention_network, make_artifact, make_pool
+
+from onehead.errors import ArtifactError
+from onehead.pool import ModelCard, Pool
+from onehead.predictors.graph import with_constants
+from onehead.predictors.network import NetworkPredictor
+
+ARTIFACT = make_artifact(m=5, anchors=40)
+WIDTH = ARTIFACT.arrays["keys"].shape[1]
+
+
+@pytest.fixture(scope="module")
+def predictor() -> NetworkPredictor:
+    return NetworkPredictor(ARTIFACT.network, ARTIFACT.arrays, ARTIFACT.manifest.pool)
+
+
+def features(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, WIDTH)).astype(np.float32)
+
+
+def plain_outputs(x: np.ndarray) -> dict[str, np.ndarray]:
+    """The network as it was exported: arrays as inputs."""
+    session = onnxruntime.InferenceSession(ARTIFACT.network, providers=["CPUExecutionProvider"])
+    names = [entry.name for entry in session.get_outputs()]
+    return dict(zip(names, session.run(names, {"features": x, **ARTIFACT.arrays}), strict=True))
+
+
+def test_estimates_are_those_of_the_exported_network(predictor: NetworkPredictor) -> None:
+    x = features(9)
+    estimates, raw = predictor.predict(x), plain_outputs(x)
+    np.testing.assert_allclose(estimates.quality, raw["quality"], atol=2e-6)
+    np.testing.assert_allclose(estimates.confidence, raw["confidence"], atol=2e-6)
+    price_in, price_out = 0.1e-6 * np.arange(1, 6), 0.4e-6 * np.arange(1, 6)
+    tokens = np.exp(raw["log_input"]) * price_in + np.exp(raw["log_output"]) * price_out
+    dollars = np.exp(raw["log_output"])
+    expected = np.where([False, False, True, False, False], dollars, tokens)
+    np.testing.assert_allclose(estimates.cost_usd, expected, rtol=2e-5)
+
+
+def test_a_row_alone_equals_the_row_in_any_batch(predictor: NetworkPredictor) -> None:
+    x = features(600)
+    together = predictor.predict(x)
+    for rows in (slice(0, 1), slice(255, 257), slice(599, 600), slice(100, 400)):
+        alone, part = predictor.predict(x[rows]), together.take(rows)
+        assert np.array_equal(alone.quality, part.quality)
+        assert np.array_equal(alone.cost_usd, part.cost_usd)
+        assert np.array_equal(alone.confidence, part.confidence)
+
+
+def test_no_prompts_give_no_estimates(predictor: NetworkPredictor) -> None:
+    assert predictor.predict(features(0)).quality.shape == (0, 5)
+
+
+def test_costs_have_six_digits_and_a_free_model_stays_free() -> None:
+    pool = Pool((ModelCard("free", "tokens", 0.0, 0.0), *make_pool(5).models[1:]))
+    arrays = ARTIFACT.arrays
+    cost = NetworkPredictor(ARTIFACT.network, arrays, pool).predict(features(50)).cost_usd
+    assert not cost[:, 0].any()
+    assert all(float(f"{c:.5e}") == pytest.approx(c, rel=1e-14) for c in cost[:, 1:].ravel())
+
+
+def test_constants_leave_a_valid_model_with_one_input() -> None:
+    model = onnx.load_from_string(with_constants(ARTIFACT.network, ARTIFACT.arrays))
+    onnx.checker.check_model(model)
+    assert [entry.name for entry in model.graph.input] == ["features"]
+    kept = {entry.name: onnx.numpy_helper.to_array(entry) for entry in model.graph.initializer}
+    for name, array in ARTIFACT.arrays.items():
+        assert np.array_equal(kept[name], array)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "int32", "int64", "uint8"])
+def test_arrays_of_other_kinds_become_constants(dtype: str) -> None:
+    array = np.arange(6).reshape(2, 3).astype(dtype)
+    entry = helper.make_tensor_value_info("a", helper.np_dtype_to_tensor_dtype(array.dtype), (2, 3))
+    out = helper.make_tensor_value_info("y", TensorProto.FLOAT, (2, 3))
+    cast = helper.make_node("Cast", ["a"], ["y"], to=TensorProto.FLOAT)
+    model = helper.make_model(helper.make_graph([cast], "g", [entry], [out]), ir_version=9)
+    fixed = onnx.load_from_string(with_constants(model.SerializeToString(), {"a": array}))
+    assert np.array_equal(onnx.numpy_helper.to_array(fixed.graph.initializer[0]), array)
+
+
+@pytest.mark.parametrize(
+    ("network", "arrays", "says"),
+    [
+        (b"", ARTIFACT.arrays, "no graph"),
+        (b"not a network", ARTIFACT.arrays, "damaged|cut off"),
+        (ARTIFACT.network[:-40], ARTIFACT.arrays, "cut off"),
+        (ARTIFACT.network, {**ARTIFACT.arrays, "x": np.zeros(2, np.float32)}, "no input .* x"),
+        (ARTIFACT.network, {"keys": ARTIFACT.arrays["keys"]}, "should take features"),
+        (
+            ARTIFACT.network,
+            {**ARTIFACT.arrays, "keys": np.zeros((40, 7), np.float32)},
+            "cannot be read|failed",
+        ),
+        (
+            ARTIFACT.network,
+            {**ARTIFACT.arrays, "keys": np.zeros((40, WIDTH), bool)},
+            "holds bool",
+        ),
+        (
+            ARTIFACT.network,
+            {**ARTIFACT.arrays, "quality_at": np.zeros((40, 3), np.float32)},
+            r"shape \(2, 3\) for 2 prompts and 5 models",
+        ),
+        (
+            ARTIFACT.network,
+            {**ARTIFACT.arrays, "output_at": np.full((40, 5), np.inf, np.float32)},
+            "not a number",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said(network: bytes, arrays: dict, says: str) -> None:
+    with pytest.raises(ArtifactError, match=says):
+        NetworkPredictor(network, arrays, ARTIFACT.manifest.pool)
+
+
+def test_free_feature_width_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="fix their width"):
+        NetworkPredictor(attention_network("w"), ARTIFACT.arrays, ARTIFACT.manifest.pool)  # type: ignore[arg-type]
+
+
+def test_features_that_are_not_numbers_are_found(predictor: NetworkPredictor) -> None:
+    x = features(3)
+    x[1, 0] = np.nan
+    with pytest.raises(ArtifactError, match="not a number"):
+        predictor.predict(x)
+    with pytest.raises(ArtifactError, match="network failed"):
+        predictor.predict(x[:, :-1])
