@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 POINTS = 100
-"""λ per curve. On three public tables AIQ stays within 0.0007 of what 800 points give."""
+"""λ per curve. On thirds of three public tables (750 to 3,700 prompts) 800 points give up to 0.001
+more AIQ (once 0.002), most where estimates are noise: a hull over more points picks more luck."""
 
 _COARSE = 48
 _MOVED = 1e-3
