@@ -133,12 +133,12 @@ def test_page_runs_as_it_stands(
             run_python(block, names, where)
 
 
-@pytest.mark.parametrize("path", DOCUMENTED, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_docstring_examples(path: Path) -> None:
-    name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
-    failed, tried = doctest.testmod(importlib.import_module(name), optionflags=SHOWN)
-    assert tried
-    assert not failed
+def test_docstring_examples() -> None:
+    for path in DOCUMENTED:
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts).removesuffix(".__init__")
+        failed, tried = doctest.testmod(importlib.import_module(name), optionflags=SHOWN)
+        assert tried, f"{path} shows an example that is not run"
+        assert not failed
 
 
 def test_links_between_pages_lead_somewhere() -> None:

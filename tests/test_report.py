@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from onehead.errors import MissingExtraError, UsageError
+from onehead.errors import MissingExtraError, OneheadError, UsageError
 from onehead.evaluation import LeftOut, evaluate
 from onehead.outcomes import OutcomeTable
 from onehead.predictors import Estimates
@@ -169,15 +169,15 @@ def test_an_old_report_survives_a_full_disk_and_an_interruption(
         return write(path, content)
 
     monkeypatch.setattr(Path, "write_bytes", failing)
-    wanted = UsageError if isinstance(failure, OSError) else KeyboardInterrupt
-    with pytest.raises(wanted, match="No space left" if wanted is UsageError else None):
+    wanted = OneheadError if isinstance(failure, OSError) else KeyboardInterrupt
+    with pytest.raises(wanted, match="No space left" if wanted is OneheadError else None):
         write_report(tmp_path, evaluation, title="new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_folder_that_is_a_file_is_a_usage_error(evaluation, ready, tmp_path):
     (tmp_path / "taken").write_text("")
-    with pytest.raises(UsageError, match=r"taken.*Name a folder"):
+    with pytest.raises(UsageError, match=r"taken is a file; name a folder"):
         write_report(tmp_path / "taken", evaluation)
 
 

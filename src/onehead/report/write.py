@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from onehead.errors import UsageError
+from onehead.errors import OneheadError, UsageError
 from onehead.report.draw import png, svg
 from onehead.report.figures import figures
 from onehead.report.page import WIDE, page
@@ -30,18 +30,21 @@ def write_report(
     an interruption leaves an older report as it was. Other files in the directory stay.
 
     Raises:
-        UsageError: the directory cannot be written.
+        UsageError: `directory` is a file.
+        OneheadError: it cannot be written, for example because the disk is full.
         MissingExtraError: the extra ``report`` is not installed.
     """
-    files = report_files(evaluation, title)
     target = Path(directory)
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{directory} is a file; name a folder to write the report to.")
+    files = report_files(evaluation, title)
     try:
         target.mkdir(parents=True, exist_ok=True)
         _put(files, target)
     except OSError as error:
-        raise UsageError(
-            f"the report cannot be written to {str(directory)!r}: {error.strerror or error}. "
-            "Name a folder that can be written, on a disk with room for it."
+        raise OneheadError(
+            f"cannot write the report to {directory}: {error.strerror or error}. "
+            "A report that was there is unchanged. Mend this, or choose another folder."
         ) from error
     return target / PAGE
 
