@@ -15,8 +15,9 @@ install: $(DEV)
 run: $(BASE)
 	$(BIN)/python examples/route_prompts.py
 
+PYTEST_FLAGS ?=
 test: $(DEV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(PYTEST_FLAGS)
 
 check: $(DEV)
 	$(BIN)/ruff check .
