@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,13 @@ def _open(path: Path, readers: dict[str, Callable[[Path], Source]]) -> Source:
             f"{path}: the format {path.suffix or '(none)'} is not known. "
             f"Accepted are {', '.join(readers)}."
         )
-    return reader(path)
+    source = reader(path)
+    twice = sorted(name for name, count in Counter(source.columns).items() if count > 1)
+    if twice:
+        raise DataError(
+            f"{path}: several columns are named {twice[0]!r}. Give every column a name of its own."
+        )
+    return source
 
 
 def _hidden(file: Path, folder: Path) -> bool:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# A table is dense in memory; more cells than this are a column of the wrong kind, not outcomes.
+MOST_CELLS = 200_000_000
 MISSING_WORDS = frozenset({"", "na", "n/a", "nan", "null", "none"})
 TRUTH_WORDS = {"true": 1.0, "false": 0.0}
 
@@ -132,6 +134,15 @@ class Source(Protocol):
     def read(self, wanted: Sequence[str]) -> Frame:
         """The columns `wanted`, all of which exist."""
         ...
+
+
+def check_size(frame: Frame, n: int, m: int) -> None:
+    """DataError where a table of n prompts × m models would be too large to be one."""
+    if n * m > MOST_CELLS:
+        raise DataError(
+            f"{frame.source}: {n} prompts × {m} models are more than {MOST_CELLS} cells. "
+            "Check which column holds the prompts and which the models."
+        )
 
 
 def first_row(codes: NDArray[np.intp], code: int) -> int:

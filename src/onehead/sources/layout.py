@@ -23,12 +23,6 @@ optionally <model>|total_cost (USD), and optionally sample_id and eval_name."""
 def read_table(source: Source) -> OutcomeTable:
     """The outcomes that a file holds."""
     columns = source.columns
-    twice = sorted({name for name in columns if columns.count(name) > 1})
-    if twice:
-        raise DataError(
-            f"{source.name}: column {twice[0]!r} occurs {columns.count(twice[0])} times. "
-            "Give every column a name of its own."
-        )
     if find_column(columns, PROMPT_NAMES) is not None:
         if is_long(columns):
             return read_long(source)

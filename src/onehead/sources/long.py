@@ -8,7 +8,7 @@ import numpy as np
 
 from onehead.errors import DataError
 from onehead.outcomes import VALUES, OutcomeTable, differ
-from onehead.sources.frame import first_row, to_name
+from onehead.sources.frame import check_size, first_row, to_name
 from onehead.sources.prompts import find_column, prompt_columns, read_prompt_rows
 
 if TYPE_CHECKING:
@@ -26,8 +26,6 @@ VALUE_NAMES = {
     "input_tokens": ("input_tokens",),
     "output_tokens": ("output_tokens",),
 }
-# A table is dense in memory; more cells than this are a column of the wrong kind, not outcomes.
-MOST_CELLS = 200_000_000
 
 
 def is_long(columns: Sequence[str]) -> bool:
@@ -47,11 +45,7 @@ def read_long(source: Source) -> OutcomeTable:
     prompts = read_prompt_rows(frame)
     models, model_of_row = _models(frame)
     n, m = len(prompts.prompt_ids), len(models)
-    if n * m > MOST_CELLS:
-        raise DataError(
-            f"{frame.source}: {n} prompts × {m} models are more than {MOST_CELLS} cells. "
-            "Check that the column 'model' holds the names of models."
-        )
+    check_size(frame, n, m)
     cell_of_row = prompts.of_row * m + model_of_row
     arrays = []
     for name in VALUES:
@@ -59,7 +53,7 @@ def read_long(source: Source) -> OutcomeTable:
         cells = np.full(n * m, np.nan)
         if column is not None:
             values = frame.numbers(column, name)
-            known = np.flatnonzero(~np.isnan(values))
+            known = np.flatnonzero(~np.isnan(values))[::-1]  # the first of a cell's rows stays
             cells[cell_of_row[known]] = values[known]
             _no_contradiction(frame, column, values, cells[cell_of_row], cell_of_row)
         arrays.append(cells.reshape(n, m))

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 Cells = list[Any]
-MOST_COLUMNS = 100_000
-MOST_ROWS = 1 << 32
 
 # Truth values, integers, floats, fixed-width text, and objects; nothing with fields or pointers.
 _PLAIN_DTYPE = re.compile(r"(b1|[iuf][1248]|U\d{1,6})")
@@ -30,10 +28,11 @@ _OBJECT_DTYPES = ("O", "O8")
 NUMPY_ROLES = ("array", "array of bytes")
 
 
-def frame_columns(frame: Any) -> tuple[dict[str, Callable[[], Cells]], int]:
+def frame_columns(frame: Any, most: int) -> tuple[dict[str, Callable[[], Cells]], int]:
     """The columns of a DataFrame, each to be decoded when it is called, and the number of rows.
 
-    The index, where it has a name, is a column too. Two columns of one name are a ValueError.
+    `most` is the size of the file in bytes: each row and each column takes one at least. The index,
+    where it has a name, is a column too. Two columns of one name are a ValueError.
     """
     if role(frame) != "DataFrame":
         raise ValueError(f"it holds {describe(frame)}, not a DataFrame.")
@@ -43,7 +42,7 @@ def frame_columns(frame: Any) -> tuple[dict[str, Callable[[], Cells]], int]:
         raise ValueError("its DataFrame was written by pandas before 1.3.")
     blocks, axes = manager.args[:2]
     labels, (index, index_name) = _labels(axes[0])[0], _labels(axes[1])
-    if len(labels) > MOST_COLUMNS or len(index) > MOST_ROWS:
+    if max(len(labels), len(index)) > most:
         raise ValueError(f"it has {len(labels)} columns and {len(index)} rows.")
     columns: list[Callable[[], Cells] | None] = [None] * len(labels)
     n_rows = len(index)

@@ -27,11 +27,14 @@ class ParquetSource:
             raise MissingExtraError(f"reading {path}", "data") from None
         self.name = str(path)
         self._path = path
-        self._errors = (pa.ArrowException, OSError)
+        self._errors = (pa.ArrowException, OSError, UnicodeDecodeError)
         try:
-            self.columns: tuple[str, ...] = tuple(pq.read_schema(path).names)
+            schema = pq.read_schema(path)
         except self._errors as error:
             raise self._unreadable(error) from None
+        self.columns: tuple[str, ...] = tuple(schema.names)
+        texts = (pa.types.is_string, pa.types.is_large_string)
+        self._texts = {field.name for field in schema if any(is_a(field.type) for is_a in texts)}
 
     def read(self, wanted: Sequence[str]) -> Frame:
         """The columns `wanted`, each as its distinct values where its type allows it."""
@@ -40,8 +43,10 @@ class ParquetSource:
         try:
             # A ParquetFile, not read_table: folder names must not become columns.
             # Texts stay dictionaries: prompts that repeat for every model would fill the memory.
-            with pq.ParquetFile(self._path, read_dictionary=list(wanted)) as file:
+            texts = [name for name in wanted if name in self._texts]
+            with pq.ParquetFile(self._path, read_dictionary=texts) as file:
                 table = file.read(columns=list(wanted))
+            table.validate(full=True)
             columns = {name: _column(table.column(name)) for name in wanted}
         except self._errors as error:
             raise self._unreadable(error) from None

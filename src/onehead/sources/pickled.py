@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import os
 import pickle
+import struct
 from typing import TYPE_CHECKING, Any
 
 from onehead.errors import DataError
@@ -25,6 +28,7 @@ _DAMAGE = (
     LookupError,
     MemoryError,
     RecursionError,
+    struct.error,
     TypeError,
     ValueError,
 )
@@ -37,17 +41,17 @@ class PickleSource:
     def __init__(self, path: Path) -> None:
         self.name = str(path)
         try:
-            with path.open("rb") as file:
-                frame = _Unpickler(file, self.name).load()
+            with _BoundedReader(path.open("rb", buffering=0)) as file:
+                most, frame = file.size, _Unpickler(file, self.name).load()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
         except _DAMAGE as error:
             raise DataError(
-                f"{path}: is no whole pickle ({error or type(error).__name__}). It may be empty, "
+                f"{path}: is no whole pickle ({type(error).__name__}: {error}). It may be empty, "
                 f"cut short or of another format. {_MEND}"
             ) from None
         try:
-            self._columns, self._n_rows = frame_columns(frame)
+            self._columns, self._n_rows = frame_columns(frame, most)
         except _DAMAGE as error:
             raise self._unreadable(error) from None
         self.columns = tuple(self._columns)
@@ -64,10 +68,26 @@ class PickleSource:
         return DataError(f"{self.name}: the pickle cannot be read as a table: {error} {_MEND}")
 
 
-class _Unpickler(pickle.Unpickler):
+class _BoundedReader(io.BufferedReader):
+    """A file that never sets aside more memory than it has bytes, whatever a pickle claims."""
+
+    def __init__(self, raw: io.FileIO) -> None:
+        super().__init__(raw)
+        self.size = os.fstat(raw.fileno()).st_size
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """At most as many bytes as the file holds."""
+        return super().read(self.size if size is None or size < 0 else min(size, self.size))
+
+
+# The unpickler that is written in Python, as in pandas: the one in C sets aside memory for any
+# memo number and any length that a damaged file names (we saw 22 GB for a file of 2 kB).
+class _Unpickler(pickle._Unpickler):  # noqa: SLF001
     """Gives stand-ins for what a DataFrame needs, and refuses every other name."""
 
-    def __init__(self, file: Any, name: str) -> None:
+    dispatch = pickle._Unpickler.dispatch.copy()  # noqa: SLF001
+
+    def __init__(self, file: _BoundedReader, name: str) -> None:
         super().__init__(file)
         self._name = name
 
@@ -78,6 +98,13 @@ class _Unpickler(pickle.Unpickler):
             raise DataError(
                 f"{self._name}: the pickle asks for {module}.{name}, which no table of outcomes "
                 "needs. It was refused and nothing was run. If you trust the file, open it "
-                f"yourself and save the table as .parquet or .csv."
+                "yourself and save the table as .parquet or .csv."
             )
         return stand_in
+
+    def load_bytearray8(self: Any) -> None:
+        """As in pickle, but reading first and setting memory aside after."""
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
+    dispatch[pickle.BYTEARRAY8[0]] = load_bytearray8

@@ -9,7 +9,7 @@ import numpy as np
 
 from onehead.errors import DataError
 from onehead.outcomes import OutcomeTable, differ
-from onehead.sources.frame import to_number
+from onehead.sources.frame import check_size, to_number
 from onehead.sources.prompts import (
     ID_NAMES,
     PROMPT_NAMES,
@@ -61,9 +61,10 @@ def read_wide(source: Source) -> OutcomeTable:
     if not models:
         raise DataError(
             f"{frame.source}: no column holds a model's quality. Found: "
-            f"{', '.join(source.columns)}. Expected a column of numbers from 0 to 1 for each model."
+            f"{', '.join(map(repr, source.columns))}. Expected a column of numbers from 0 to 1 for each model."
         )
     n = len(prompts.prompt_ids)
+    check_size(frame, n, len(models))
     quality = np.full((n, len(models)), np.nan)
     cost_usd = np.full((n, len(models)), np.nan)
     for j, model in enumerate(models):
@@ -109,17 +110,17 @@ def _is_quality(frame: Frame, name: str, *, strict: bool) -> bool:
     is empty, is taken for one, so that a wrong value in it is an error. Where others name models,
     it must hold numbers from 0 to 1 and nothing else.
     """
-    numbers = []
+    known, other = [], False
     for _, value in frame.distinct(name).used():
         try:
-            numbers.append(to_number(value))
+            number = to_number(value)
         except ValueError:
-            if not strict:
-                return False
+            other = True
+        else:
+            known += [] if math.isnan(number) else [number]
     if strict:
-        return bool(numbers)
-    known = [number for number in numbers if not math.isnan(number)]
-    return bool(known) and all(0 <= number <= 1 for number in known)
+        return bool(known) or not other
+    return bool(known) and not other and all(0 <= number <= 1 for number in known)
 
 
 def _must_agree(
