@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from routers import LetterEncoder, make_artifact
+from routers import LetterEncoder, attention_network, make_artifact
 
 from onehead import Decision, Router
 from onehead.artifact import Artifact, save
 from onehead.errors import ArtifactError, EncoderError, NoEligibleModel, UsageError
+from onehead.features import LEXICON_ARRAYS, Lexicon
 from onehead.policy import choose
 
 if TYPE_CHECKING:
@@ -142,6 +143,30 @@ def test_features_of_another_width_are_refused(artifact: Artifact) -> None:
     record = replace(artifact.manifest.encoder, dimension=30)
     with pytest.raises(ArtifactError, match="features"):
         Router(replace(artifact, manifest=replace(artifact.manifest, encoder=record)), wide)
+
+
+def lexical_artifact(tokens: list[int]) -> Artifact:
+    """The tiny router with three words of its own and the keys that see them."""
+    lexicon = Lexicon(np.array([2, 3, 5]), np.ones(3, np.float32), np.eye(3, 2, dtype=np.float32))
+    words = lexicon.arrays() | {LEXICON_ARRAYS[0]: np.array(tokens, np.int32)}
+    keys = ARTIFACT.arrays["keys"]
+    wide = np.concatenate([keys, np.ones((len(keys), 2), np.float32)], axis=1)
+    axes = {**ARTIFACT.manifest.model_axes, **dict.fromkeys(LEXICON_ARRAYS)}
+    manifest = replace(ARTIFACT.manifest, model_axes=axes)
+    network = attention_network(wide.shape[1])
+    return Artifact(manifest, {**ARTIFACT.arrays, "keys": wide, **words}, network)
+
+
+def test_a_lexicon_belongs_to_the_features(tmp_path: Path) -> None:
+    save(lexical_artifact([2, 3, 5]), tmp_path / "r")
+    router = Router.load(tmp_path / "r", encoder=LetterEncoder())
+    together = router.route_many(PROMPTS)
+    assert [d.to_json() for d in together] == [router.route(p).to_json() for p in PROMPTS]
+
+
+def test_a_lexicon_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ArtifactError, match="lexicon does not fit"):
+        Router(lexical_artifact([2, 3, 10**9]), LetterEncoder())
 
 
 def test_load_takes_a_directory(router: Router, router_dir: Path) -> None:

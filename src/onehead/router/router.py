@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from onehead.artifact import Artifact, Manifest, load
 from onehead.encoders import Encoder, load_encoder
 from onehead.errors import ArtifactError, EncoderError, UsageError
-from onehead.features import featurize
+from onehead.features import LEXICON_ARRAYS, Featurizer, Lexicon
 from onehead.messages import routing_text
 from onehead.policy import UNCONSTRAINED, Constraints, choose, parse_willingness_to_pay
 from onehead.predictors.network import NetworkPredictor
@@ -44,13 +44,14 @@ class Router:
         self.manifest: Manifest = artifact.manifest
         self._encoder = encoder or load_encoder(artifact.manifest.encoder.spec)
         self._check_encoder()
-        self._predictor = NetworkPredictor(artifact.network, artifact.arrays, self.pool)
+        self._featurize = Featurizer(self._encoder, _lexicon(artifact))
+        arrays = {k: array for k, array in artifact.arrays.items() if k not in LEXICON_ARRAYS}
+        self._predictor = NetworkPredictor(artifact.network, arrays, self.pool)
         self._ids = self.pool.ids
-        width = featurize(self._encoder, []).shape[1]
-        if width != self._predictor.width:
+        if self._featurize.dimension != self._predictor.width:
             raise ArtifactError(
                 f"the router's network takes {self._predictor.width} features, and this onehead "
-                f"makes {width}. Train the router again with this version."
+                f"makes {self._featurize.dimension}. Train the router again with this version."
             )
 
     @classmethod
@@ -149,7 +150,7 @@ class Router:
         if isinstance(prompts, str | Mapping):
             raise UsageError("give a list of prompts; a single one goes to route().")
         texts = [routing_text(prompt) for prompt in prompts]
-        return self._predictor.predict(featurize(self._encoder, texts, cache))
+        return self._predictor.predict(self._featurize(texts, cache))
 
     def decide(
         self,
@@ -193,6 +194,16 @@ class Router:
                 f"{encoder.hash[:12]} and {encoder.dimension} dimensions: its vectors mean "
                 "something else. Give the encoder of the training, or train the router again."
             )
+
+
+def _lexicon(artifact: Artifact) -> Lexicon | None:
+    """The router's own words, where it has some; ArtifactError when they do not fit together."""
+    try:
+        return Lexicon.of(artifact.arrays)
+    except (KeyError, IndexError, ValueError) as error:
+        raise ArtifactError(
+            f"the router's lexicon does not fit this onehead ({error}). Train the router again."
+        ) from error
 
 
 def bundled_path() -> Path:

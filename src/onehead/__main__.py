@@ -1,0 +1,6 @@
+"""`python -m onehead` is the command `onehead`."""
+
+from onehead.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""`onehead evaluate`: how a router does on known outcomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import click
+
+from onehead.cli.options import json_option, models_option, reward_option, router_option
+from onehead.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from onehead.evaluation import Evaluation
+    from onehead.outcomes import OutcomeTable
+    from onehead.report.tables import Table
+    from onehead.router import Router
+
+
+@click.command(
+    epilog="\b\nExample:\n  onehead evaluate --router my-router --data held-out.parquet --report my-report"
+)
+@router_option()
+@click.option(
+    "--data",
+    required=True,
+    multiple=True,
+    metavar="PATH",
+    help="Outcomes; may be given several times.",
+)
+@reward_option
+@models_option("Score these models only.")
+@click.option("--report", metavar="DIR", help="Write the tables and the pictures there.")
+@json_option
+def evaluate(
+    *,
+    router_path: str | None,
+    data: tuple[str, ...],
+    reward: Literal["exponential", "linear"],
+    models: tuple[str, ...] | None,
+    report: str | None,
+    as_json: bool,
+) -> None:
+    """Score a router on outcomes, beside every control.
+
+    Scored are the models that both the router and the data know, on the prompts where quality and
+    cost of all of them are known; what is left out is said.
+    """
+    from onehead.cli.estimating import estimate_all
+    from onehead.cli.output import note, print_json, working
+    from onehead.evaluation import evaluate_block
+    from onehead.router import Router
+    from onehead.sources import read_outcomes
+
+    router = Router.load(router_path)
+    with working("reading outcomes"):
+        table = read_outcomes(data)
+    if table.content_hash() == router.manifest.data_hash:
+        note("note: the router was trained on these very outcomes, so the figures flatter it.")
+    shared = _shared(router, table, models)
+    columns = router.pool.indices(shared)
+    estimates = estimate_all(router, table.prompts).only(columns)
+    with working("scoring"):
+        evaluation = evaluate_block(
+            estimates, table.only(shared), reward=reward, presets=router.presets
+        )
+    if report is not None:
+        from onehead.report import write_report
+
+        with working("drawing"):
+            page = write_report(report, evaluation)
+        note(f"report: {page}")
+    if as_json:
+        print_json(evaluation.to_json())
+    else:
+        _show(evaluation)
+
+
+def _shared(router: Router, table: OutcomeTable, wanted: tuple[str, ...] | None) -> list[str]:
+    """The models to score, in the router's order; says on stderr which are left out."""
+    from onehead.cli.output import note
+
+    both = [name for name in router.pool.ids if name in table.models]
+    if not both:
+        raise DataError(
+            f"the router and the data share no model. The router's: {_few(router.pool.ids)}. "
+            f"The data's: {_few(table.models)}. Give outcomes of the router's models."
+        )
+    if wanted is not None:
+        unknown = [name for name in wanted if name not in both]
+        if unknown:
+            raise UsageError(
+                f"--models: {_few(unknown)} not in both router and data; there are: {_few(both)}."
+            )
+        return [name for name in both if name in wanted]
+    for place, names in (("data", router.pool.ids), ("router", table.models)):
+        missing = [name for name in names if name not in both]
+        if missing:
+            note(f"note: not in the {place}, so left out: {_few(missing)}")
+    return both
+
+
+def _few(names: tuple[str, ...] | list[str], most: int = 12) -> str:
+    """Names in a row; beyond `most` the rest is counted."""
+    rest = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + rest
+
+
+def _show(evaluation: Evaluation) -> None:
+    """The figures, the controls and the tasks as tables."""
+    from onehead.cli.output import note, show
+    from onehead.report import tables
+
+    left_out = evaluation.left_out
+    if left_out.models:
+        note(f"note: outcomes missing, so left out: {_few(left_out.models)}")
+    if left_out.n_prompts:
+        note(f"note: {left_out.n_prompts:,} prompts lack an outcome or a cost and are left out")
+    for remark in evaluation.notes:
+        note(f"note: {remark}")
+    head = f"{evaluation.n_prompts:,} prompts × {evaluation.n_models} models, {evaluation.reward} reward"
+    found = [tables.summary(evaluation), tables.controls(evaluation)]
+    if len(evaluation.by_task) > 1:
+        found.append(tables.tasks(evaluation))
+    show(head, *map(_table, found))
+
+
+def _table(words: Table) -> object:
+    """A table of the report, for the terminal."""
+    from onehead.cli.output import table
+
+    made = table(words.header)
+    for row in words.rows:
+        made.add_row(*row)
+    return made

@@ -1,0 +1,103 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from onehead.cache import EmbeddingCache
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+
+class Names(click.ParamType):  # type: ignore[type-arg,unused-ignore]  # generic from click 8.5 on
+    """Names separated by commas."""
+
+    name = "a,b"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        """The names without the space around them; empty and repeated ones are mistakes."""
+        if isinstance(value, tuple):
+            return value
+        names = tuple(name.strip() for name in value.split(","))
+        if not all(names):
+            self.fail(f"{value!r} has an empty name; write them as a,b.", param, ctx)
+        if len(set(names)) < len(names):
+            self.fail(f"{value!r} names one twice.", param, ctx)
+        return names
+
+
+class ModelCost(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A model and what a call to it costs: ``gpt-4=0.002``."""
+
+    name = "MODEL=USD"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, float]:
+        """The name and a cost of 0 or more; the last ``=`` parts them."""
+        if isinstance(value, tuple):
+            return value
+        model, _, text = value.rpartition("=")
+        try:
+            cost = float(text.removeprefix("$"))
+        except ValueError:
+            cost = math.nan
+        if not (model and 0 <= cost < math.inf):
+            self.fail(
+                f"{value!r} does not name a model and its cost, such as gpt-4=0.002.", param, ctx
+            )
+        return model, cost
+
+
+def router_option(*, required: bool = False) -> Callable[[F], F]:
+    """`--router DIR`; without it the bundled router is taken."""
+    note = "Router directory." if required else "Router directory. [default: the bundled router]"
+    return click.option("--router", "router_path", metavar="DIR", required=required, help=note)
+
+
+def reward_option(function: F) -> F:
+    """`--reward`: the trade-off between quality and cost."""
+    return click.option(
+        "--reward",
+        type=click.Choice(["exponential", "linear"]),
+        default="exponential",
+        show_default=True,
+        help="How cost counts against quality: quality·exp(−cost/λ) or quality − cost/λ.",
+    )(function)
+
+
+def models_option(note: str) -> Callable[[F], F]:
+    """`--models a,b`."""
+    return click.option("--models", type=Names(), metavar="a,b", help=note)
+
+
+def json_option(function: F) -> F:
+    """`--json`: one document on standard output, nothing else there."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON document and nothing else."
+    )(function)
+
+
+def cache_for(encoder: str) -> EmbeddingCache | None:
+    """The cache on disk for encoders that take milliseconds or money; none for the static kind."""
+    if encoder.partition(":")[0] == "static":
+        return None
+    from onehead.cache import EmbeddingCache
+
+    return EmbeddingCache(cache_directory())
+
+
+def cache_directory() -> Path:
+    """Where vectors are kept: $XDG_CACHE_HOME/onehead, or ~/.cache/onehead."""
+    home = os.environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "onehead"
