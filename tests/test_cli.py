@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -158,13 +159,25 @@ def test_the_module_is_the_command() -> None:
     assert done.stdout.startswith("onehead ")
 
 
-def test_a_reader_that_goes_away_is_no_error() -> None:
-    command = f"'{sys.executable}' -m onehead --help | true; echo ${{PIPESTATUS[0]}}"
-    done = subprocess.run(
-        ["bash", "-c", f"sleep 0.1; {command}"],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        check=True,
+def shell(script: str) -> subprocess.CompletedProcess[str]:
+    command = f'onehead() {{ "{sys.executable}" -m onehead "$@"; }}; {script}'
+    return subprocess.run(
+        ["bash", "-c", command], env=ENVIRONMENT, capture_output=True, text=True, check=False
     )
-    assert done.stderr == ""
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    done = shell("onehead route --help | { sleep 0.1; head -c 1; }; onehead --help | true")
+    assert done.stdout == "U"
+    assert not done.stderr
+
+
+def test_output_that_is_full_or_closed() -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
+    done = shell("onehead --help > /dev/full")
+    assert (done.returncode, done.stderr) == (1, "error: No space left on device\n")
+    assert shell("onehead --help >&-").returncode == 0
+    done = shell("onehead route - <&-")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "standard input is empty" in done.stderr

@@ -81,7 +81,9 @@ def _prompt(argument: str) -> str:
     data = argument.encode("utf-8", "surrogateescape")
     place = "the prompt"
     if argument == "-":
-        data, place = sys.stdin.buffer.read(), "standard input"
+        data, place = b"", "standard input"
+        if hasattr(sys.stdin, "buffer"):  # it is None where the caller closed it
+            data = sys.stdin.buffer.read()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

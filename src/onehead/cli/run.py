@@ -56,7 +56,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = cli.main(arguments, prog_name="onehead", standalone_mode=False)
-        sys.stdout.flush()
+        if hasattr(sys.stdout, "flush"):  # it is None where the caller closed it
+            sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
         return _fail("interrupted; nothing was left half-written.", _INTERRUPTED)
     except BrokenPipeError:
