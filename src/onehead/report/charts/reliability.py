@@ -28,45 +28,7 @@ class ReliabilityBin(TypedDict):
 
 def reliability_chart(bins: Sequence[ReliabilityBin], *, width: int = 420) -> dict[str, Any]:
     """Observed over predicted quality with intervals, above the number of pairs in each bin."""
-    upper = {
-        "width": width,
-        "height": width,
-        "layer": [
-            {
-                "data": {"values": [{"at": 0, "to": 0}, {"at": 1, "to": 1}]},
-                "mark": {"type": "line", "color": MUTED, "strokeDash": [5, 4], "strokeWidth": 1.5},
-                "encoding": {"x": _share("at", None), "y": _share("to", None)},
-            },
-            {
-                "data": {"values": list(bins)},
-                "mark": {"type": "rule", "color": ROUTER, "strokeWidth": 2, "opacity": 0.55},
-                "encoding": {
-                    "x": _share("predicted", None),
-                    "y": _share("observed_low", "observed quality"),
-                    "y2": {"field": "observed_high"},
-                },
-            },
-            {
-                "data": {"values": list(bins)},
-                "mark": {"type": "line", "color": ROUTER, "strokeWidth": 2},
-                "encoding": {"x": _share("predicted", None), "y": _share("observed", None)},
-            },
-            {
-                "data": {"values": list(bins)},
-                "mark": {
-                    "type": "point",
-                    "filled": True,
-                    "opacity": 1,
-                    "size": 55,
-                    "color": ROUTER,
-                    "stroke": PAPER,
-                    "strokeWidth": 1,
-                },
-                "encoding": {"x": _share("predicted", None), "y": _share("observed", None)},
-            },
-            *_hints(width),
-        ],
-    }
+    upper = {"width": width, "height": width, "layer": [*_diagram(bins), *_hints(width)]}
     lower = {
         "width": width,
         "height": 70,
@@ -89,6 +51,38 @@ def reliability_chart(bins: Sequence[ReliabilityBin], *, width: int = 420) -> di
     }
     spec = chart(0, 0, _description(bins), vconcat=[upper, lower], spacing=14)
     return {key: value for key, value in spec.items() if key not in {"width", "height"}}
+
+
+def _diagram(bins: Sequence[ReliabilityBin]) -> list[dict[str, Any]]:
+    """The diagonal, the intervals, and the observed means as a line with points."""
+    point = {"type": "point", "filled": True, "opacity": 1, "size": 55, "color": ROUTER}
+    means = {"x": _share("predicted", None), "y": _share("observed", None)}
+    return [
+        {
+            "data": {"values": [{"at": 0, "to": 0}, {"at": 1, "to": 1}]},
+            "mark": {"type": "line", "color": MUTED, "strokeDash": [5, 4], "strokeWidth": 1.5},
+            "encoding": {"x": _share("at", None), "y": _share("to", None)},
+        },
+        {
+            "data": {"values": list(bins)},
+            "mark": {"type": "rule", "color": ROUTER, "strokeWidth": 2, "opacity": 0.55},
+            "encoding": {
+                "x": _share("predicted", None),
+                "y": _share("observed_low", "observed quality"),
+                "y2": {"field": "observed_high"},
+            },
+        },
+        {
+            "data": {"values": list(bins)},
+            "mark": {"type": "line", "color": ROUTER, "strokeWidth": 2},
+            "encoding": means,
+        },
+        {
+            "data": {"values": list(bins)},
+            "mark": point | {"stroke": PAPER, "strokeWidth": 1},
+            "encoding": means,
+        },
+    ]
 
 
 def _share(field: str, title: str | None) -> dict[str, Any]:
