@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from onehead import Router
+
+if TYPE_CHECKING:
+    from onehead import Decision
+    from onehead.router import ModelEstimate
 
 PROMPTS = (
     "Hi there! How are you today?",
@@ -23,16 +30,33 @@ def main() -> None:
     """Print the choices, one row for each prompt, and the reason of one of them."""
     router = Router.load()
     choices = [router.route_many(PROMPTS, willingness_to_pay=preset) for preset in PRESETS]
-    table = Table(title="Which model answers, by what a good answer is worth", show_lines=False)
-    table.add_column("prompt", ratio=2)
+    table = Table(box=SIMPLE_HEAD, title="Which model answers, by what a good answer is worth")
+    table.add_column("prompt", no_wrap=True, overflow="ellipsis", max_width=48)
     for preset, decisions in zip(PRESETS, choices, strict=True):
-        worth = decisions[0].willingness_to_pay
-        table.add_column(f"{preset} (λ = ${worth:.2g})", ratio=1)
+        table.add_column(f"{preset}: ${decisions[0].willingness_to_pay:.2g}", overflow="fold")
     for prompt, *row in zip(PROMPTS, *choices, strict=True):
         table.add_row(prompt, *(decision.model for decision in row))
+    table.add_section()
+    table.add_row("estimated quality", *(f"{quality(row):.2f}" for row in choices), style="dim")
+    table.add_row("estimated cost", *(f"${cost_usd(row):.5f}" for row in choices), style="dim")
     console = Console()
     console.print(table)
     console.print(f"Why, for the last prompt at “balanced”: {choices[1][-1].reason}")
+
+
+def quality(decisions: list[Decision]) -> float:
+    """Mean estimated quality of the chosen models."""
+    return sum(chosen(decision).quality for decision in decisions) / len(decisions)
+
+
+def cost_usd(decisions: list[Decision]) -> float:
+    """Estimated cost of all calls together."""
+    return sum(chosen(decision).cost_usd for decision in decisions)
+
+
+def chosen(decision: Decision) -> ModelEstimate:
+    """What was estimated for the chosen model."""
+    return next(one for one in decision.estimates if one.model == decision.model)
 
 
 if __name__ == "__main__":
