@@ -31,9 +31,11 @@ def main() -> None:
     router = Router.load()
     choices = [router.route_many(PROMPTS, willingness_to_pay=preset) for preset in PRESETS]
     table = Table(box=SIMPLE_HEAD, title="Which model answers, by what a good answer is worth")
-    table.add_column("prompt", no_wrap=True, overflow="ellipsis", max_width=48)
+    table.add_column("prompt", no_wrap=True, overflow="ellipsis")
     for preset, decisions in zip(PRESETS, choices, strict=True):
-        table.add_column(f"{preset}: ${decisions[0].willingness_to_pay:.2g}", overflow="fold")
+        width = max(len(decision.model) for decision in decisions)
+        worth = f"${decisions[0].willingness_to_pay:.2g}"
+        table.add_column(f"{preset}\n{worth}", min_width=max(width, len(preset), 8))
     for prompt, *row in zip(PROMPTS, *choices, strict=True):
         table.add_row(prompt, *(decision.model for decision in row))
     table.add_section()
