@@ -30,18 +30,18 @@ def main() -> None:
     """Print the choices, one row for each prompt, and the reason of one of them."""
     router = Router.load()
     choices = [router.route_many(PROMPTS, willingness_to_pay=preset) for preset in PRESETS]
+    console = Console()
+    widths = [max(8, *(len(decision.model) for decision in row)) for row in choices]
+    left = max(console.width - sum(widths) - 2 * len(widths) - 4, 20)
     table = Table(box=SIMPLE_HEAD, title="Which model answers, by what a good answer is worth")
-    table.add_column("prompt", no_wrap=True, overflow="ellipsis")
-    for preset, decisions in zip(PRESETS, choices, strict=True):
-        width = max(len(decision.model) for decision in decisions)
-        worth = f"${decisions[0].willingness_to_pay:.2g}"
-        table.add_column(f"{preset}\n{worth}", min_width=max(width, len(preset), 8))
+    table.add_column("prompt", no_wrap=True, overflow="ellipsis", max_width=left)
+    for preset, row, width in zip(PRESETS, choices, widths, strict=True):
+        table.add_column(f"{preset}\n${row[0].willingness_to_pay:.2g}", min_width=width)
     for prompt, *row in zip(PROMPTS, *choices, strict=True):
         table.add_row(prompt, *(decision.model for decision in row))
     table.add_section()
     table.add_row("estimated quality", *(f"{quality(row):.2f}" for row in choices), style="dim")
     table.add_row("estimated cost", *(f"${cost_usd(row):.5f}" for row in choices), style="dim")
-    console = Console()
     console.print(table)
     console.print(f"Why, for the last prompt at “balanced”: {choices[1][-1].reason}")
 
