@@ -32,7 +32,7 @@ def main() -> None:
     choices = [router.route_many(PROMPTS, willingness_to_pay=preset) for preset in PRESETS]
     console = Console()
     widths = [max(8, *(len(decision.model) for decision in row)) for row in choices]
-    left = max(console.width - sum(widths) - 2 * len(widths) - 4, 20)
+    left = max(console.width - sum(widths) - 3 * (len(widths) + 1) - 1, 20)
     table = Table(box=SIMPLE_HEAD, title="Which model answers, by what a good answer is worth")
     table.add_column("prompt", no_wrap=True, overflow="ellipsis", max_width=left)
     for preset, row, width in zip(PRESETS, choices, widths, strict=True):
