@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,11 @@ import pytest
 from pyarrow import parquet
 from routers import LetterEncoder, make_artifact
 
-from onehead.artifact import load
+from onehead.artifact import load, save
 from onehead.cli import estimating, options
 from onehead.cli.run import run
 from onehead.errors import UsageError
+from onehead.sources import read_outcomes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -245,3 +247,55 @@ def test_train_refuses_before_it_works(
     assert run(["train", *data, "--out", str(tmp_path / "r"), "--models", "gpt-9"]) == 2
     assert not training
     assert not (tmp_path / "r").exists()
+
+
+def test_evaluate_says_what_it_leaves_out_and_what_flatters(
+    router: Router,
+    router_dir: Path,
+    outcomes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    lines = outcomes.read_text("utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith("p3,") or "model-01" not in line]
+    data = tmp_path / "gaps.csv"
+    data.write_text("\n".join(line for line in kept if "model-03" not in line), "utf-8")
+    table = read_outcomes([data])
+    artifact = make_artifact()
+    trained = replace(artifact.manifest, data_hash=table.content_hash())
+    save(replace(artifact, manifest=trained), router_dir)
+    assert run(evaluate(router_dir, data)) == 0
+    err = capsys.readouterr().err
+    assert "trained on these very outcomes" in err
+    assert "not in the data, so left out: model-03" in err
+    assert "prompts that lack an outcome or a cost, so left out: 1\n" in err
+
+
+def test_evaluate_writes_a_report(
+    router_dir: Path,
+    outcomes: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seen = []
+
+    def write_report(directory: str, evaluation: Any) -> str:
+        seen.append(evaluation.n_prompts)
+        return f"{directory}/index.html"
+
+    monkeypatch.setattr("onehead.report.write_report", write_report)
+    assert run(evaluate(router_dir, outcomes, "--report", "there", "--json")) == 0
+    out, err = capsys.readouterr()
+    assert seen == [json.loads(out)["n_prompts"]]
+    assert "report: there/index.html" in err
+
+
+def test_predict_without_parquet_names_the_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    out = str(tmp_path / "x.parquet")
+    assert run(["predict", "--router", "/none", "--data", "/none", "--out", out]) == 2
+    assert "pip install 'onehead[data]'" in capsys.readouterr().err

@@ -114,7 +114,7 @@ def _show(evaluation: Evaluation) -> None:
     if left_out.models:
         note(f"note: outcomes missing, so left out: {_few(left_out.models)}")
     if left_out.n_prompts:
-        note(f"note: {left_out.n_prompts:,} prompts lack an outcome or a cost and are left out")
+        note(f"note: prompts that lack an outcome or a cost, so left out: {left_out.n_prompts:,}")
     for remark in evaluation.notes:
         note(f"note: {remark}")
     head = f"{evaluation.n_prompts:,} prompts × {evaluation.n_models} models, {evaluation.reward} reward"
