@@ -17,9 +17,10 @@ __all__ = ["Encoder", "load_encoder"]
 def load_encoder(spec: str = "static") -> Encoder:
     """The encoder of a specification; UsageError lists the kinds when it is unknown."""
     kind, colon, argument = spec.partition(":")
-    if kind not in _KINDS or (colon and not argument):
+    lacking = not argument and (colon or kind != "static")
+    if kind not in _KINDS or lacking:
         raise UsageError(
-            f"encoder {spec!r} is unknown. Give one of: static, static:DIR, "
+            f"encoder {kind!r} is unknown or lacks its argument. Give one of: static, static:DIR, "
             "onnx:DIR_OR_HUB_ID, http:MODEL@URL."
         )
     return _KINDS[kind](argument)
@@ -31,4 +32,20 @@ def _static(argument: str) -> Encoder:
     return load_static(Path(argument) if argument else None)
 
 
-_KINDS: Final[dict[str, Callable[[str], Encoder]]] = {"static": _static}
+def _onnx(argument: str) -> Encoder:
+    from onehead.encoders.onnx import load_onnx
+
+    return load_onnx(argument)
+
+
+def _http(argument: str) -> Encoder:
+    from onehead.encoders.remote import load_http
+
+    return load_http(argument)
+
+
+_KINDS: Final[dict[str, Callable[[str], Encoder]]] = {
+    "static": _static,
+    "onnx": _onnx,
+    "http": _http,
+}

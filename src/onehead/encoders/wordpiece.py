@@ -29,6 +29,8 @@ _EXPECTED: Final[dict[str, dict[str, Any]]] = {
     "pre_tokenizer": {"type": "BertPreTokenizer"},
     "model": {"type": "WordPiece"},
 }
+_OPTIONS: Final = {"single_word", "lstrip", "rstrip", "normalized"}
+
 # Plain ASCII takes a shorter way: bytes are lowered and stripped of controls in one pass of C.
 _ASCII_LOWER: Final = bytes(range(256)).lower()
 _ASCII_CONTROLS: Final = bytes(code for code in range(128) if normalised(code) == "")
@@ -164,21 +166,22 @@ def _check(specification: Mapping[str, Any], where: str) -> None:
         raise EncoderError(f"{where}: model.vocab must map tokens to integers; it is damaged.")
 
 
-def _literals(added: list[dict[str, Any]], where: str) -> dict[str, int]:
+def _literals(added: object, where: str) -> dict[str, int]:
     """Added tokens that `tokenizers` finds verbatim in the raw text, by their content."""
     literals: dict[str, int] = {}
-    for token in added:
-        odd = [
-            key
-            for key in ("single_word", "lstrip", "rstrip", "normalized")
-            if token.get(key, False)
-        ]
-        if odd or not isinstance(token.get("content"), str) or not isinstance(token.get("id"), int):
-            raise EncoderError(
-                f"{where}: added_tokens holds {token!r}; only plain special tokens are understood."
-            )
-        literals[token["content"]] = token["id"]
+    for token in added if isinstance(added, list) else [added]:
+        match token:
+            case {"content": str(content), "id": int(number)} if not _OPTIONS & _switched_on(token):
+                literals[content] = number
+            case _:
+                raise EncoderError(
+                    f"{where}: added_tokens holds {token!r}; only plain ones are understood."
+                )
     return literals
+
+
+def _switched_on(token: Any) -> set[str]:
+    return {key for key, value in token.items() if value is True}
 
 
 def _splitter(literals: Mapping[str, int]) -> re.Pattern[str] | None:
