@@ -1,0 +1,204 @@
+"""The soft task prior: which task a prompt belongs to, and what each model achieves there."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onehead.features import Lexicon
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from onehead.training.examples import Examples, SparseMatrix
+
+    Floats = NDArray[np.float64]
+
+_LEAST_DOCUMENTS = 2
+"""Word pieces in fewer training prompts say nothing about others."""
+_MAX_RANK = 32
+"""Columns of a lexicon: with more tasks than this, their weights are compressed."""
+_ITERATIONS = 100
+_UNLABELLED_CLUSTERS = 20
+"""Clusters that stand in for tasks where a table names none (as many as the paper's)."""
+
+
+@dataclass(frozen=True, eq=False)
+class TaskGate:
+    """A linear task classifier over a lexicon and the dense features.
+
+    tasks: names, [t]
+    lexicon: r columns
+    lexical: weights of the lexicon's columns, [r, t]
+    dense: weights of the standardised vector and surface, [d, t]
+    bias: [t]
+    """
+
+    tasks: tuple[str, ...]
+    lexicon: Lexicon
+    lexical: Floats
+    dense: Floats
+    bias: Floats
+
+
+def tfidf(counts: SparseMatrix) -> tuple[SparseMatrix, NDArray[np.int32], NDArray[np.float32]]:
+    """Sublinear tf-idf rows of length 1, sparse [n, k], the k pieces and their idf.
+
+    idf as in scikit-learn: log((1 + n) / (1 + df)) + 1.
+    """
+    documents = np.asarray((counts > 0).sum(axis=0)).ravel()
+    tokens = np.flatnonzero(documents >= min(_LEAST_DOCUMENTS, counts.shape[0]))
+    n = counts.shape[0]
+    idf = (np.log((1 + n) / (1 + documents[tokens])) + 1).astype(np.float32)
+    return weigh(counts, tokens, idf), tokens.astype(np.int32), idf
+
+
+def weigh(
+    counts: SparseMatrix, tokens: NDArray[np.integer[Any]], idf: NDArray[np.float32]
+) -> SparseMatrix:
+    """The tf-idf rows [n, k] of other prompts, with known idf."""
+    from scipy.sparse import diags
+    from sklearn.preprocessing import normalize
+
+    weights = counts[:, tokens].copy()
+    weights.data = 1 + np.log(weights.data)
+    return normalize(weights @ diags(idf), copy=False).astype(np.float32)
+
+
+def labels_of(examples: Examples, seed: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    """Task names [t] and the task of each prompt [n], −1 where it is unknown.
+
+    Where most prompts name no task, clusters of their vectors stand in for tasks.
+    """
+    names = np.array(examples.table.tasks)
+    named = names != ""
+    if named.mean() < 0.5:
+        return _clusters(examples, seed)
+    tasks, index = np.unique(names[named], return_inverse=True)
+    labels = np.full(len(names), -1, dtype=np.intp)
+    labels[named] = index
+    return tuple(str(task) for task in tasks), labels
+
+
+def _clusters(examples: Examples, seed: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
+    from sklearn.cluster import KMeans
+
+    count = max(1, min(_UNLABELLED_CLUSTERS, len(examples) // 50))
+    labels = KMeans(count, n_init=4, random_state=seed).fit_predict(examples.vectors)
+    return tuple(f"cluster {c}" for c in range(count)), labels.astype(np.intp)
+
+
+def fit_gate(
+    examples: Examples,
+    dense: NDArray[np.float32],
+    tasks: tuple[str, ...],
+    labels: NDArray[np.intp],
+    strength: float,
+) -> TaskGate:
+    """Fit the classifier on the labelled prompts. dense [n, d]: standardised dense features."""
+    words, tokens, idf = tfidf(examples.counts)
+    known = labels >= 0
+    coefficients, bias = _logistic(words[known], dense[known], labels[known], len(tasks), strength)
+    k = words.shape[1]
+    table, lexical = _compress(coefficients[:, :k].T)
+    return TaskGate(tasks, Lexicon(tokens, idf, table), lexical, coefficients[:, k:].T, bias)
+
+
+def held_out_probabilities(
+    examples: Examples,
+    dense: NDArray[np.float32],
+    tasks: tuple[str, ...],
+    labels: NDArray[np.intp],
+    strength: float,
+    fold: NDArray[np.intp],
+) -> Floats:
+    """Task probabilities [n, t] of every prompt by classifiers that did not see its fold."""
+    probabilities = np.empty((len(examples), len(tasks)))
+    for number in np.unique(fold):
+        here, rest = fold == number, (fold != number) & (labels >= 0)
+        words, tokens, idf = tfidf(examples.counts[rest])
+        coefficients, bias = _logistic(words, dense[rest], labels[rest], len(tasks), strength)
+        k = words.shape[1]
+        logits = weigh(examples.counts[here], tokens, idf) @ coefficients[:, :k].T
+        logits = logits + dense[here] @ coefficients[:, k:].T + bias
+        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+        probabilities[here] = weights / weights.sum(axis=1, keepdims=True)
+    return probabilities
+
+
+def _logistic(
+    words: SparseMatrix,
+    dense: NDArray[np.float32],
+    labels: NDArray[np.intp],
+    t: int,
+    strength: float,
+) -> tuple[Floats, Floats]:
+    """Coefficients [t, k + d] and bias [t]; a task without examples is never predicted."""
+    from scipy.sparse import csr_matrix, hstack
+    from sklearn.linear_model import LogisticRegression
+
+    never = -30.0
+    coefficients = np.zeros((t, words.shape[1] + dense.shape[1]))
+    bias = np.full(t, never)
+    present = np.unique(labels)
+    if len(present) == 1:
+        bias[present] = 0.0
+        return coefficients, bias
+    model = LogisticRegression(C=strength, max_iter=_ITERATIONS, tol=1e-3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # an early stop is regularisation here
+        model.fit(hstack([words, csr_matrix(dense)]).tocsr(), labels)
+    if len(present) == 2:  # scikit-learn keeps one row for two classes
+        coefficients[present] = np.concatenate([-model.coef_, model.coef_]) / 2
+        bias[present] = np.concatenate([-model.intercept_, model.intercept_]) / 2
+    else:
+        coefficients[present], bias[present] = model.coef_, model.intercept_
+    return coefficients, bias
+
+
+def _compress(weights: Floats) -> tuple[Floats, Floats]:
+    """weights [k, t] as a product [k, r] · [r, t], exact up to `_MAX_RANK` tasks."""
+    t = weights.shape[1]
+    if t <= _MAX_RANK:
+        return weights, np.eye(t)
+    from sklearn.utils.extmath import randomized_svd
+
+    left, values, right = randomized_svd(weights, _MAX_RANK, random_state=0)
+    return left * values, right
+
+
+def task_means(
+    quality: Floats, labels: NDArray[np.intp], t: int, prior_count: float
+) -> Floats:
+    """What each model achieves on each task [t, m], shrunk; no gaps.
+
+    Each cell is the mean of its outcomes and of `prior_count` imagined ones at what an additive
+    model on the logit scale expects (ability of the model + ease of the task): a model that was
+    never run on a task gets just that.
+    """
+    member = np.eye(t)[labels[labels >= 0]]
+    rows = quality[labels >= 0]
+    known = ~np.isnan(rows)
+    count = member.T @ known
+    total = member.T @ np.where(known, rows, 0.0)
+    expected = _additive(total, count)
+    shrunk: Floats = (total + prior_count * expected) / (count + prior_count)
+    return shrunk
+
+
+def _additive(total: Floats, count: Floats, ridge: float = 1.0, steps: int = 50) -> Floats:
+    """Probabilities [t, m] of logit p = base + ease[t] + ability[m], by penalised Newton steps."""
+    overall = (total.sum() + 0.5) / (count.sum() + 1)
+    base = np.log(overall / (1 - overall))
+    ease, ability = np.zeros((total.shape[0], 1)), np.zeros((1, total.shape[1]))
+    for _ in range(steps):
+        for axis, effect in ((1, ease), (0, ability)):
+            p = 1 / (1 + np.exp(-(base + ease + ability)))
+            slope = (total - count * p).sum(axis=axis, keepdims=True) - ridge * effect
+            curvature = (count * p * (1 - p)).sum(axis=axis, keepdims=True) + ridge
+            effect += slope / curvature
+    expected: Floats = 1 / (1 + np.exp(-(base + ease + ability)))
+    return expected

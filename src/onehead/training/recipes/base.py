@@ -1,0 +1,180 @@
+"""What all recipes share: their type, the standardised view, and the plain heads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from onehead.training.networks import Familiarity, LinearAmounts, RouterNetwork
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from onehead.features import Lexicon
+    from onehead.training.examples import Examples
+
+    Floats = NDArray[np.float64]
+
+Options = Mapping[str, Any]
+
+_CENTROIDS = 64
+_AMOUNT_RIDGE = 0.02
+"""Penalty of the linear amounts, per example; amounts are far less noisy than outcomes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A trained network, with the lexicon that it reads, if any."""
+
+    network: RouterNetwork
+    lexicon: Lexicon | None = None
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A way to learn a router.
+
+    fit(examples, options, seed) trains a network. `options` are the defaults of its
+    hyper-parameters; each of `candidates` changes some of them, and the best on a validation split
+    is taken. No candidates: nothing is tuned.
+    """
+
+    fit: Callable[[Examples, Options, int], Fitted]
+    options: Options = field(default_factory=dict)
+    candidates: tuple[Options, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Standard:
+    """Standardised dense features: x = (features − mean) · scale, all of about unit size.
+
+    Vectors are scaled as a whole, so that cosines stay what they are; surface features one by one.
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    x: NDArray[np.float32]
+    d: int
+    """Length of the encoder's vectors within x."""
+
+    @classmethod
+    def of(cls, examples: Examples) -> Standard:
+        """From the training examples."""
+        vectors, surface = examples.vectors, examples.surface
+        d = vectors.shape[1]
+        size = max(float(np.sqrt(np.mean(np.square(vectors)))), 1e-6)
+        mean = np.concatenate([np.zeros(d, np.float32), surface.mean(axis=0)])
+        spread = np.maximum(surface.std(axis=0), 1e-3)
+        scale = np.concatenate([np.full(d, 1 / size), 1 / spread]).astype(np.float32)
+        return cls(mean, scale, (examples.features - mean) * scale, d)
+
+    def widened(self, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and scale with `columns` more features that are taken as they come."""
+        mean = np.append(self.mean, np.zeros(columns, np.float32))
+        scale = np.append(self.scale, np.ones(columns, np.float32))
+        return tensor(mean), tensor(scale)
+
+
+def tensor(array: NDArray[Any]) -> torch.Tensor:
+    """A float32 tensor."""
+    return torch.tensor(np.ascontiguousarray(array), dtype=torch.float32)
+
+
+def assemble(
+    examples: Examples,
+    standard: Standard,
+    quality: torch.nn.Module,
+    amounts: torch.nn.Module,
+    seed: int,
+    lexicon: Lexicon | None = None,
+) -> Fitted:
+    """A network from its heads."""
+    mean, scale = standard.widened(lexicon.dimension if lexicon else 0)
+    network = RouterNetwork(mean, scale, quality, amounts, familiarity(examples, seed))
+    return Fitted(network, lexicon)
+
+
+def known_mean(values: Floats) -> Floats:
+    """Mean over the known values of each model, [m]; a model without any gets the overall mean."""
+    known = ~np.isnan(values)
+    total = np.where(known, values, 0.0).sum(axis=0)
+    overall = total.sum() / max(known.sum(), 1)
+    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), overall)
+
+
+def ridge(x: Floats, y: Floats, penalty: float) -> tuple[Floats, Floats]:
+    """Weights [d, k] and biases [k] of ridge regressions of y [n, k], NaN where unknown.
+
+    `penalty` counts per example. Columns that are known on the same rows are solved together.
+    """
+    weights, biases = np.zeros((x.shape[1], y.shape[1])), known_mean(y)
+    known = ~np.isnan(y)
+    patterns, group = np.unique(known, axis=1, return_inverse=True)
+    for number, rows in enumerate(patterns.T):
+        columns = np.flatnonzero(group.ravel() == number)
+        if rows.sum() < 2:
+            continue
+        some, target = x[rows], y[np.ix_(rows, columns)]
+        center, level = some.mean(axis=0), target.mean(axis=0)
+        centered = some - center
+        gram = centered.T @ centered + penalty * len(some) * np.eye(x.shape[1])
+        solved = np.linalg.solve(gram, centered.T @ (target - level))
+        weights[:, columns], biases[columns] = solved, level - center @ solved
+    return weights, biases
+
+
+def linear_amounts(examples: Examples, x: NDArray[np.float32]) -> LinearAmounts:
+    """Log amounts by ridge regression on x [n, d], corrected to the mean of amounts.
+
+    The exponential of a mean logarithm is below the mean; the mean of exp(residual), Duan's
+    smearing estimate (1983), makes up for it.
+    """
+    heads = []
+    for values in (examples.amounts.log_input, examples.amounts.log_output):
+        weight, bias = ridge(x.astype(np.float64), values, _AMOUNT_RIDGE)
+        residual = values - (x @ weight + bias)
+        heads.append((tensor(weight), tensor(bias + smearing(residual))))
+    (w_in, b_in), (w_out, b_out) = heads
+    return LinearAmounts((w_in, w_out), (b_in, b_out))
+
+
+def constant_amounts(examples: Examples, width: int) -> LinearAmounts:
+    """Each model's mean amounts, whatever the prompt."""
+    m = len(examples.amounts.pool)
+    flat = torch.zeros(width, m)
+    means = [
+        tensor(np.log(known_mean(np.exp(values))))
+        for values in (examples.amounts.log_input, examples.amounts.log_output)
+    ]
+    return LinearAmounts((flat, flat.clone()), (means[0], means[1]))
+
+
+def smearing(residual: Floats) -> Floats:
+    """log mean exp(residual) over the known rows, [m]."""
+    return np.log(known_mean(np.exp(residual)))
+
+
+def familiarity(examples: Examples, seed: int) -> Familiarity:
+    """Confidence from clusters of the training vectors.
+
+    1 from the median training prompt on, ½ at the first percentile, 0 as far below again.
+    """
+    from sklearn.cluster import KMeans
+
+    vectors = unit(examples.vectors)
+    count = min(_CENTROIDS, len(np.unique(vectors, axis=0)))
+    centroids = unit(KMeans(count, n_init=1, random_state=seed).fit(vectors).cluster_centers_)
+    nearest = (vectors @ centroids.T).max(axis=1)
+    high, usual = np.quantile(nearest, 0.5), np.quantile(nearest, 0.01)
+    low = min(high - 2 * (high - usual), high - 1e-3)
+    return Familiarity(tensor(centroids), torch.tensor(float(low)), torch.tensor(float(high)))
+
+
+def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
+    """Rows of length 1; a zero row stays zero."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return (vectors / np.where(length > 0, length, 1)).astype(np.float32)

@@ -1,0 +1,59 @@
+"""RouterBench's MLP: one small network per model, ReLU, trained by cross-entropy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from onehead.training.networks import PerModelMLP
+from onehead.training.recipes.base import (
+    Fitted,
+    Options,
+    Recipe,
+    Standard,
+    assemble,
+    linear_amounts,
+    tensor,
+)
+from onehead.training.recipes.loop import known_cross_entropy, train
+
+if TYPE_CHECKING:
+    from onehead.training.examples import Examples
+
+
+def fit_mlp(examples: Examples, options: Options, seed: int) -> Fitted:
+    """All models' networks at once; they share nothing but the batches."""
+    standard = Standard.of(examples)
+    x, target = tensor(standard.x), tensor(examples.quality)
+    generator = torch.Generator().manual_seed(seed)
+    sizes = [standard.d, *options["hidden"], 1]
+    m = examples.table.n_models
+    weights = [
+        torch.randn(m, a, b, generator=generator) * (2 / a) ** 0.5
+        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+    ]
+    biases = [torch.zeros(m, 1, b) for b in sizes[1:]]
+    network = PerModelMLP(weights, biases, standard.d)
+    train(
+        network.parameters(),
+        lambda rows: known_cross_entropy(network(x[rows]), target[rows]) * m,
+        len(examples),
+        epochs=int(options["epochs"]),
+        batch=int(options["batch"]),
+        rate=float(options["rate"]),
+        decay=float(options["decay"]),
+        seed=seed,
+    )
+    return assemble(examples, standard, network, linear_amounts(examples, standard.x), seed)
+
+
+MLP = Recipe(
+    fit_mlp,
+    {"hidden": (100,), "epochs": 10, "batch": 256, "rate": 1e-3, "decay": 0.01},
+    tuple(
+        {"hidden": hidden, "epochs": epochs, "decay": decay}
+        for hidden in ((100,), (100, 100))
+        for epochs, decay in ((3, 0.01), (10, 0.01), (10, 1.0))
+    ),
+)

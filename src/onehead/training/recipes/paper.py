@@ -1,0 +1,133 @@
+"""The published router: one head of cross-attention over models, two predictors.
+
+Known from arXiv 2509.09782: model vectors from clustered training prompts (C = 20), one attention
+head, quality and cost predicted by two networks that are trained separately. Everything else here
+is a hyper-parameter of ours, with its reason:
+
+- width 64 of query, key and value: model vectors have 20 entries, more adds nothing;
+- hidden 64: the estimate's non-linear part, as in an encoder layer's feed-forward half;
+- cross-entropy for quality (outcomes are successes), squared error of log amounts for cost
+  (costs span orders of magnitude);
+- AdamW, one cycle of the rate; epochs and weight decay are chosen on validation.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from onehead.training.networks import PaperAmounts, PaperHead, PaperQuality
+from onehead.training.recipes.base import (
+    Fitted,
+    Options,
+    Recipe,
+    Standard,
+    assemble,
+    known_mean,
+    smearing,
+    tensor,
+    unit,
+)
+from onehead.training.recipes.loop import known_cross_entropy, known_squares, train
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from onehead.training.examples import Examples
+
+    Floats = NDArray[np.float64]
+
+
+def fit_paper(examples: Examples, options: Options, seed: int) -> Fitted:
+    """Model vectors, then the two predictors."""
+    torch.manual_seed(seed)
+    standard = Standard.of(examples)
+    x = tensor(standard.x)
+    clusters = _clusters(examples, int(options["clusters"]), seed)
+    quality = _fit_quality(examples, x, standard.d, clusters, options, seed)
+    amounts = _fit_amounts(examples, x, clusters, options, seed)
+    return assemble(examples, standard, quality, amounts, seed)
+
+
+def _clusters(examples: Examples, count: int, seed: int) -> NDArray[np.intp]:
+    """The cluster [n] of each training prompt."""
+    from sklearn.cluster import KMeans
+
+    vectors = unit(examples.vectors)
+    count = min(count, len(np.unique(vectors, axis=0)))
+    labels: NDArray[np.intp] = KMeans(count, n_init=4, random_state=seed).fit_predict(vectors)
+    return labels
+
+
+def _model_vectors(values: Floats, clusters: NDArray[np.intp]) -> Floats:
+    """Mean of the known values of each model in each cluster [m, c]; the model's mean elsewhere."""
+    means = [known_mean(np.concatenate([values[clusters == c], known_mean(values)[None]]))
+             for c in range(clusters.max() + 1)]
+    return np.stack(means, axis=1)
+
+
+def _fit_quality(
+    examples: Examples,
+    x: torch.Tensor,
+    d: int,
+    clusters: NDArray[np.intp],
+    options: Options,
+    seed: int,
+) -> PaperQuality:
+    vectors = tensor(_model_vectors(examples.quality, clusters))
+    head = PaperHead(vectors, d, int(options["width"]), int(options["hidden"]), 1)
+    network, target = PaperQuality(head), tensor(examples.quality)
+    _train(head, lambda rows: known_cross_entropy(network(x[rows]), target[rows]), options, seed, len(x))
+    return network
+
+
+def _fit_amounts(
+    examples: Examples, x: torch.Tensor, clusters: NDArray[np.intp], options: Options, seed: int
+) -> PaperAmounts:
+    """The cost predictor. It sees the prompt's length too: costs hang on it, vectors hide it."""
+    logs = np.stack([examples.amounts.log_input, examples.amounts.log_output], axis=2)
+    mean = np.stack([known_mean(logs[:, :, i]) for i in range(2)], axis=1)
+    deviation = logs - mean
+    spread = np.maximum(np.sqrt(np.nanmean(np.square(deviation), axis=(0, 1))), 1e-3)
+    vectors = _model_vectors(deviation[:, :, 1] / spread[1], clusters)
+    head = PaperHead(
+        tensor(vectors), x.shape[1], int(options["width"]), int(options["hidden"]), 2
+    )
+    target = tensor(deviation / spread)
+    _train(head, lambda rows: known_squares(head(x[rows]), target[rows]), options, seed, len(x))
+    with torch.no_grad():
+        residual = (target - head(x)).numpy().astype(np.float64) * spread
+    mean += np.stack([smearing(residual[:, :, i]) for i in range(2)], axis=1)
+    return PaperAmounts(head, tensor(mean), tensor(spread))
+
+
+def _train(
+    head: PaperHead, loss: object, options: Options, seed: int, n: int
+) -> None:
+    train(
+        head.parameters(),
+        loss,  # type: ignore[arg-type]
+        n,
+        epochs=int(options["epochs"]),
+        batch=int(options["batch"]),
+        rate=float(options["rate"]),
+        decay=float(options["decay"]),
+        seed=seed,
+    )
+
+
+PAPER = Recipe(
+    fit_paper,
+    {
+        "clusters": 20,
+        "width": 64,
+        "hidden": 64,
+        "epochs": 10,
+        "batch": 256,
+        "rate": 3e-3,
+        "decay": 0.01,
+    },
+    tuple({"epochs": e, "decay": d} for e, d in ((5, 0.01), (15, 0.01), (5, 1.0), (15, 1.0))),
+)

@@ -1,0 +1,131 @@
+"""Baselines without a training loop: constant, random, nearest neighbours, linear models."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from onehead.training.networks import (
+    ConstantQuality,
+    LinearQuality,
+    NeighbourQuality,
+    RandomQuality,
+)
+from onehead.training.recipes.base import (
+    Fitted,
+    Options,
+    Recipe,
+    Standard,
+    assemble,
+    constant_amounts,
+    known_mean,
+    linear_amounts,
+    ridge,
+    tensor,
+    unit,
+)
+
+if TYPE_CHECKING:
+    from onehead.training.examples import Examples
+
+
+def fit_constant(examples: Examples, options: Options, seed: int) -> Fitted:
+    """Each model's mean quality and mean cost: always the same choice at one λ."""
+    standard = Standard.of(examples)
+    quality = ConstantQuality(tensor(known_mean(examples.quality)))
+    return assemble(examples, standard, quality, constant_amounts(examples, standard.x.shape[1]), seed)
+
+
+def fit_random(examples: Examples, options: Options, seed: int) -> Fitted:
+    """Estimates without information: what a router must beat to be one."""
+    standard = Standard.of(examples)
+    shape = (standard.x.shape[1], examples.table.n_models)
+    seeds = tensor(np.random.default_rng(seed).normal(size=shape))
+    costs = constant_amounts(examples, standard.x.shape[1])
+    return assemble(examples, standard, RandomQuality(seeds), costs, seed)
+
+
+def fit_neighbours(examples: Examples, options: Options, seed: int) -> Fitted:
+    """The unweighted mean of the k nearest prompts; upstream's cost is constant per model."""
+    standard = Standard.of(examples)
+    known = examples.table.observed
+    quality = NeighbourQuality(
+        tensor(unit(examples.vectors)),
+        tensor(np.where(known, examples.quality, 0.0)),
+        tensor(known),
+        tensor(known_mean(examples.quality)),
+        min(int(options["k"]), len(examples)),
+    )
+    return assemble(examples, standard, quality, _amounts(examples, standard, options), seed)
+
+
+def fit_ridge(examples: Examples, options: Options, seed: int) -> Fitted:
+    """Ridge regression of quality on the encoder's vector."""
+    standard = Standard.of(examples)
+    d = standard.d
+    x = standard.x[:, :d].astype(np.float64)
+    weight, bias = ridge(x, examples.quality, float(options["penalty"]))
+    return _linear(examples, standard, weight, bias, options, seed)
+
+
+def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
+    """One linear support vector regression per model, as upstream."""
+    from sklearn.svm import LinearSVR
+
+    standard = Standard.of(examples)
+    d, known = standard.d, examples.table.observed
+    x = unit(examples.vectors)
+    to_unit = 1.0 / np.sqrt(d)  # standardised vectors are about √d long
+    weight, bias = np.zeros((d, examples.table.n_models)), known_mean(examples.quality)
+    for j, rows in enumerate(known.T):
+        model = LinearSVR(
+            C=float(options["C"]), epsilon=float(options["epsilon"]), random_state=seed
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # upstream keeps the default number of iterations
+            model.fit(x[rows], examples.quality[rows, j])
+        weight[:, j], bias[j] = model.coef_ * to_unit, float(np.ravel(model.intercept_)[0])
+    return _linear(examples, standard, weight, bias, options, seed)
+
+
+def _linear(
+    examples: Examples,
+    standard: Standard,
+    weight: np.ndarray,
+    bias: np.ndarray,
+    options: Options,
+    seed: int,
+) -> Fitted:
+    """A network from weights over the vector alone, [d, m]."""
+    full = np.zeros((standard.x.shape[1], weight.shape[1]))
+    full[: standard.d] = weight
+    quality = LinearQuality(tensor(full), tensor(bias))
+    return assemble(examples, standard, quality, _amounts(examples, standard, options), seed)
+
+
+def _amounts(examples: Examples, standard: Standard, options: Options) -> torch.nn.Module:
+    if options["cost"] == "constant":
+        return constant_amounts(examples, standard.x.shape[1])
+    return linear_amounts(examples, standard.x)
+
+
+CONSTANT = Recipe(fit_constant)
+RANDOM = Recipe(fit_random)
+KNN = Recipe(
+    fit_neighbours,
+    {"k": 10, "cost": "linear"},
+    tuple({"k": k} for k in (5, 10, 20, 40, 80, 160, 320)),
+)
+RIDGE = Recipe(
+    fit_ridge,
+    {"penalty": 1.0, "cost": "linear"},
+    tuple({"penalty": p} for p in (0.1, 0.3, 1.0, 3.0, 10.0, 30.0)),
+)
+SVR = Recipe(
+    fit_svr,
+    {"C": 1.0, "epsilon": 0.0, "cost": "linear"},
+    tuple({"C": c, "epsilon": e} for c in (0.1, 1.0) for e in (0.0, 0.25)),
+)
