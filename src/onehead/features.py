@@ -68,7 +68,6 @@ def surface(text: str) -> tuple[float, ...]:
     )
 
 
-@dataclass(frozen=True, eq=False)
 class Lexicon:
     """A router's table over word pieces, learned from its training prompts.
 
@@ -77,21 +76,23 @@ class Lexicon:
     table: what each says, float32 [k, r]
 
     Its input is sublinear tf-idf of length 1 (Manning, Raghavan and Schütze 2008, 6.4):
-    (1 + log tf) · idf, as `tfidf` gives it for training.
+    (1 + log tf) · idf.
     """
 
-    tokens: NDArray[np.integer[Any]]
-    idf: NDArray[np.float32]
-    table: NDArray[np.float32]
-
-    def __post_init__(self) -> None:
-        unknown = len(self.tokens)
-        slots = np.full(_vocabulary_size(), unknown, dtype=np.intp)
-        slots[self.tokens] = np.arange(unknown)
-        object.__setattr__(self, "_slots", slots)
-        object.__setattr__(self, "_idf", np.append(self.idf, np.float32(0)))
-        zero = np.zeros((1, self.table.shape[1]), np.float32)
-        object.__setattr__(self, "_rows", np.concatenate([self.table.astype(np.float32), zero]))
+    def __init__(
+        self, tokens: NDArray[Any], idf: NDArray[np.floating[Any]], table: NDArray[Any]
+    ) -> None:
+        """Take the three columns of the pieces it knows."""
+        self.tokens = tokens.astype(np.int32)
+        # Half precision is enough for a sum over many words, and what a router stores.
+        self.table = table.astype(np.float16)
+        self.idf = idf.astype(np.float32)
+        unknown = len(tokens)
+        self._slots = np.full(vocabulary_size(), unknown, dtype=np.intp)
+        self._slots[self.tokens] = np.arange(unknown)
+        self._weights = np.append(self.idf, np.float32(0))
+        zero = np.zeros((1, table.shape[1]), np.float32)
+        self._rows = np.concatenate([self.table.astype(np.float32), zero])
 
     @property
     def dimension(self) -> int:
@@ -103,28 +104,26 @@ class Lexicon:
         if not ids:
             return np.zeros(self.dimension, np.float32)
         counts = Counter(ids)
-        slots = self._slots.take(list(counts))  # type: ignore[attr-defined]
+        slots = self._slots.take(list(counts))
         frequencies = np.fromiter(counts.values(), np.float32, len(counts))
-        weights = self._idf.take(slots) * (1 + np.log(frequencies))  # type: ignore[attr-defined]
+        weights = self._weights.take(slots) * (1 + np.log(frequencies))
         length = math.sqrt(weights @ weights)
         if length == 0:
             return np.zeros(self.dimension, np.float32)
-        rows = self._rows.take(slots, axis=0)  # type: ignore[attr-defined]
+        rows = self._rows.take(slots, axis=0)
         projected: NDArray[np.float32] = (weights / np.float32(length)) @ rows
         return projected
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """As stored in a router; half precision is enough for a sum over many words."""
-        stored = (self.tokens.astype(np.int32), self.idf, self.table.astype(np.float16))
-        return dict(zip(LEXICON_ARRAYS, stored, strict=True))
+        """As stored in a router."""
+        return dict(zip(LEXICON_ARRAYS, (self.tokens, self.idf, self.table), strict=True))
 
     @classmethod
     def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Lexicon | None:
         """The lexicon among a router's arrays, if it has one."""
         if LEXICON_ARRAYS[0] not in arrays:
             return None
-        tokens, idf, table = (arrays[name] for name in LEXICON_ARRAYS)
-        return cls(tokens, idf.astype(np.float32), table.astype(np.float32))
+        return cls(*(arrays[name] for name in LEXICON_ARRAYS))
 
 
 @dataclass(frozen=True)
@@ -147,11 +146,9 @@ class Featurizer:
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """Features [n, dimension]. A text has bit for bit the same row alone and in a batch."""
-        encode = self.encoder.encode if cache is None else None
-        if encode is not None:
-            vectors = encode(texts)
+        if cache is None:
+            vectors = self.encoder.encode(texts)
         else:
-            assert cache is not None
             vectors = cache.encode(self.encoder, texts, progress)
         d = vectors.shape[1]
         width = d + len(SURFACE)
@@ -176,5 +173,6 @@ def tokenizer() -> WordPiece:
 
 
 @cache
-def _vocabulary_size() -> int:
+def vocabulary_size() -> int:
+    """Number of token ids of `tokenizer`."""
     return max(tokenizer().vocabulary.values()) + 1
