@@ -129,13 +129,14 @@ def provenance(model_directory: Path, settings: Settings, table: NDArray[np.gene
     )
     chosen = "\n".join(f"| {name} | {value} |" for name, value in asdict(settings).items())
     rows, dimensions = table.shape
+    weighted = "" if settings.sif is None else ", weighted by frequency"
     return f"""# Where this table comes from
 
 A token table of {rows:,} × {dimensions} ({table.dtype}), distilled from `{MODEL_NAME}`, which
 its authors (the Sentence Transformers team) publish under Apache-2.0; so is this table, see LICENSE.
-Changes: every token of the vocabulary was encoded on its own, and the vectors were reduced to
-principal components, weighted and quantised with model2vec {version("model2vec")} (MIT). No text,
-prompt or outcome went into it.
+Changes: every token of the vocabulary was encoded on its own; the vectors were reduced to principal
+components{weighted} and quantised, with model2vec {version("model2vec")} (MIT). No text, prompt or
+outcome went into it.
 
 The format is model2vec's: `StaticModel.from_pretrained(directory)` reads it.
 
