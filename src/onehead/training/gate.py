@@ -44,6 +44,21 @@ class TaskGate:
     bias: Floats
 
 
+@dataclass(frozen=True, eq=False)
+class Labelled:
+    """What a gate learns from.
+
+    dense: the standardised vector and surface of each example, float32 [n, d]
+    tasks: names, [t]
+    labels: the task of each example, −1 where it is unknown, [n]
+    """
+
+    examples: Examples
+    dense: NDArray[np.float32]
+    tasks: tuple[str, ...]
+    labels: NDArray[np.intp]
+
+
 def tfidf(counts: SparseMatrix) -> tuple[SparseMatrix, NDArray[np.int32], NDArray[np.float32]]:
     """Sublinear tf-idf rows of length 1, sparse [n, k], the k pieces and their idf.
 
@@ -91,15 +106,10 @@ def _clusters(examples: Examples, seed: int) -> tuple[tuple[str, ...], NDArray[n
     return tuple(f"cluster {c}" for c in range(count)), labels.astype(np.intp)
 
 
-def fit_gate(
-    examples: Examples,
-    dense: NDArray[np.float32],
-    tasks: tuple[str, ...],
-    labels: NDArray[np.intp],
-    strength: float,
-) -> TaskGate:
-    """Fit the classifier on the labelled prompts. dense [n, d]: standardised dense features."""
-    words, tokens, idf = tfidf(examples.counts)
+def fit_gate(labelled: Labelled, strength: float) -> TaskGate:
+    """Fit the classifier on the prompts whose task is known."""
+    tasks, dense, labels = labelled.tasks, labelled.dense, labelled.labels
+    words, tokens, idf = tfidf(labelled.examples.counts)
     known = labels >= 0
     coefficients, bias = _logistic(words[known], dense[known], labels[known], len(tasks), strength)
     k = words.shape[1]
@@ -107,22 +117,17 @@ def fit_gate(
     return TaskGate(tasks, Lexicon(tokens, idf, table), lexical, coefficients[:, k:].T, bias)
 
 
-def held_out_probabilities(
-    examples: Examples,
-    dense: NDArray[np.float32],
-    tasks: tuple[str, ...],
-    labels: NDArray[np.intp],
-    strength: float,
-    fold: NDArray[np.intp],
-) -> Floats:
-    """Task probabilities [n, t] of every prompt by classifiers that did not see its fold."""
-    probabilities = np.empty((len(examples), len(tasks)))
+def held_out_probabilities(labelled: Labelled, strength: float, fold: NDArray[np.intp]) -> Floats:
+    """Task probabilities [n, t] of every prompt by classifiers that did not see its fold [n]."""
+    tasks, dense, labels = labelled.tasks, labelled.dense, labelled.labels
+    counts = labelled.examples.counts
+    probabilities = np.empty((len(labels), len(tasks)))
     for number in np.unique(fold):
         here, rest = fold == number, (fold != number) & (labels >= 0)
-        words, tokens, idf = tfidf(examples.counts[rest])
+        words, tokens, idf = tfidf(counts[rest])
         coefficients, bias = _logistic(words, dense[rest], labels[rest], len(tasks), strength)
         k = words.shape[1]
-        logits = weigh(examples.counts[here], tokens, idf) @ coefficients[:, :k].T
+        logits = weigh(counts[here], tokens, idf) @ coefficients[:, :k].T
         logits = logits + dense[here] @ coefficients[:, k:].T + bias
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities[here] = weights / weights.sum(axis=1, keepdims=True)
@@ -160,7 +165,7 @@ def _logistic(
 
 
 def _compress(weights: Floats) -> tuple[Floats, Floats]:
-    """weights [k, t] as a product [k, r] · [r, t], exact up to `_MAX_RANK` tasks."""
+    """Write weights [k, t] as a product [k, r] · [r, t], exact up to `_MAX_RANK` tasks."""
     t = weights.shape[1]
     if t <= _MAX_RANK:
         return weights, np.eye(t)
@@ -170,9 +175,7 @@ def _compress(weights: Floats) -> tuple[Floats, Floats]:
     return left * values, right
 
 
-def task_means(
-    quality: Floats, labels: NDArray[np.intp], t: int, prior_count: float
-) -> Floats:
+def task_means(quality: Floats, labels: NDArray[np.intp], t: int, prior_count: float) -> Floats:
     """What each model achieves on each task [t, m], shrunk; no gaps.
 
     Each cell is the mean of its outcomes and of `prior_count` imagined ones at what an additive
@@ -199,6 +202,6 @@ def _additive(total: Floats, count: Floats, ridge: float = 1.0, steps: int = 50)
             p = 1 / (1 + np.exp(-(base + ease + ability)))
             slope = (total - count * p).sum(axis=axis, keepdims=True) - ridge * effect
             curvature = (count * p * (1 - p)).sum(axis=axis, keepdims=True) + ridge
-            effect += slope / curvature
+            np.add(effect, slope / curvature, out=effect)
     expected: Floats = 1 / (1 + np.exp(-(base + ease + ability)))
     return expected

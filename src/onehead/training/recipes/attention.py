@@ -13,12 +13,13 @@ quality = calibrate( Σ_t p(t | prompt) · mean[t, model] + Σ_a weight(prompt, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from onehead.training.gate import fit_gate, held_out_probabilities, labels_of, task_means
+from onehead.training.gate import Labelled, fit_gate, held_out_probabilities, labels_of, task_means
 from onehead.training.networks import AnchorAttention, Gate, TaskAmounts, attention
 from onehead.training.recipes.base import (
     Fitted,
@@ -41,6 +42,32 @@ if TYPE_CHECKING:
 
 _FOLDS = 4
 _INSIDE = 0.005
+
+
+@dataclass(frozen=True, eq=False)
+class Remainder:
+    """What the prior leaves to the head, for each training prompt.
+
+    x: standardised features, [n, d]
+    prior: the prior's estimates, [n, m]
+    shared: outcome − prior, its mean over the models that were run, [n, 1]
+    own: what each model's outcome differs by from the shared part, 0 where it was not run, [n, m]
+    """
+
+    x: torch.Tensor
+    prior: torch.Tensor
+    shared: torch.Tensor
+    own: torch.Tensor
+
+    @classmethod
+    def of(cls, x: NDArray[np.float32], quality: Floats, prior: Floats) -> Remainder:
+        """From outcomes [n, m], NaN where unknown."""
+        known = ~np.isnan(quality)
+        residual = np.where(known, quality - prior, 0.0)
+        count = np.maximum(known.sum(axis=1, keepdims=True), 1)
+        shared = residual.sum(axis=1, keepdims=True) / count
+        own = np.where(known, residual - shared, 0.0)
+        return cls(tensor(x), tensor(prior), tensor(shared), tensor(own))
 
 
 class Metric(torch.nn.Module):
@@ -71,86 +98,63 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     tasks, labels = labels_of(examples, seed)
     dense = standard.x * np.float32(options["gate_dense"])
     strength = float(options["gate_strength"])
-    gate = fit_gate(examples, dense, tasks, labels, strength)
-    held_out = _held_out(examples, dense, tasks, labels, strength, seed)
+    labelled = Labelled(examples, dense, tasks, labels)
+    gate = fit_gate(labelled, strength)
+    held_out = _held_out(labelled, strength, seed)
     labels = np.where(labels >= 0, labels, held_out.argmax(axis=1))
     means = task_means(examples.quality, labels, len(tasks), float(options["prior_count"]))
-    prior = held_out @ means
+    left = Remainder.of(standard.x, examples.quality, held_out @ means)
     metric = Metric(standard.x.shape[1], options, seed)
-    x = tensor(standard.x)
-    shared, own, known = _residuals(examples.quality, prior)
-    _train_metric(metric, x, tensor(prior), shared, own, tensor(examples.quality), options, seed)
+    _train_metric(metric, left, tensor(examples.quality), options, seed)
     anchors = _anchors(examples, int(options["anchors"]), seed)
-    raw = _leave_one_out(metric, x, tensor(prior), shared, own, anchors)
+    raw = _leave_one_out(metric, left, anchors)
     slope, offset = _calibrate(raw, examples.quality, float(options["calibration_count"]))
-    del known
     rows = torch.from_numpy(anchors)
     with torch.no_grad():
         arrays = {
             "task_quality": tensor(means),
             "metric": _widen(metric.projection, gate),
-            "keys": metric.keys(x[rows]),
-            "values": metric.values(shared[rows], own[rows]),
+            "keys": metric.keys(left.x[rows]),
+            "values": metric.values(left.shared[rows], left.own[rows]),
             "sharpness": metric.log_sharpness.exp(),
             "slope": tensor(slope),
             "offset": tensor(offset),
         }
     network_gate = _network_gate(gate, float(options["gate_dense"]))
-    inputs = np.concatenate([standard.x, np.zeros((len(x), gate.lexicon.dimension)), held_out], 1)
+    inputs = np.concatenate(
+        [standard.x, np.zeros((len(examples), gate.lexicon.dimension)), held_out], 1
+    )
     amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs.astype(np.float32)))
     quality = AnchorAttention(network_gate, arrays)
     return assemble(examples, standard, quality, amounts, seed, gate.lexicon)
 
 
-def _held_out(
-    examples: Examples,
-    dense: NDArray[np.float32],
-    tasks: tuple[str, ...],
-    labels: NDArray[np.intp],
-    strength: float,
-    seed: int,
-) -> Floats:
+def _held_out(labelled: Labelled, strength: float, seed: int) -> Floats:
     """Task probabilities of the training prompts as of unseen ones, [n, t]."""
-    distinct = len(set(examples.table.prompts))
-    if len(tasks) == 1 or distinct < 2:
-        return np.eye(len(tasks))[np.maximum(labels, 0)]
-    fold = examples.table.folds(min(_FOLDS, distinct), seed)
-    return held_out_probabilities(examples, dense, tasks, labels, strength, fold)
-
-
-def _residuals(
-    quality: Floats, prior: Floats
-) -> tuple[torch.Tensor, torch.Tensor, NDArray[np.bool_]]:
-    """What the prior leaves, 0 where unknown: its mean over models [n, 1], and the rest [n, m]."""
-    known = ~np.isnan(quality)
-    residual = np.where(known, quality - prior, 0.0)
-    shared = residual.sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    return tensor(shared), tensor(np.where(known, residual - shared, 0.0)), known
+    table, t = labelled.examples.table, len(labelled.tasks)
+    distinct = len(set(table.prompts))
+    if t == 1 or distinct < 2:
+        return np.eye(t)[np.maximum(labelled.labels, 0)]
+    return held_out_probabilities(labelled, strength, table.folds(min(_FOLDS, distinct), seed))
 
 
 def _train_metric(
-    metric: Metric,
-    x: torch.Tensor,
-    prior: torch.Tensor,
-    shared: torch.Tensor,
-    own: torch.Tensor,
-    target: torch.Tensor,
-    options: Options,
-    seed: int,
+    metric: Metric, left: Remainder, target: torch.Tensor, options: Options, seed: int
 ) -> None:
     """Leave-one-out: each prompt of a batch attends over a sample of the others."""
-    n = len(x)
+    n = len(left.x)
     generator = torch.Generator().manual_seed(seed)
     sample = min(int(options["sample"]), n)
     drop = float(options["dropout"])
 
     def loss(rows: torch.Tensor) -> torch.Tensor:
         others = torch.randperm(n, generator=generator)[:sample]
-        query = torch.nn.functional.dropout(x[rows], drop)
-        keys = metric.keys(torch.nn.functional.dropout(x[others], drop))
+        query = torch.nn.functional.dropout(left.x[rows], drop)
+        keys = metric.keys(torch.nn.functional.dropout(left.x[others], drop))
         mask = rows[:, None] == others[None, :]
         weights = attention(query @ metric.projection, keys, metric.log_sharpness.exp(), mask)
-        raw = prior[rows] + weights @ metric.values(shared[others], own[others])
+        values = metric.values(left.shared[others], left.own[others])
+        raw = left.prior[rows] + weights @ values
         return known_cross_entropy(torch.clamp(raw, _INSIDE, 1 - _INSIDE), target[rows])
 
     if n < 3:
@@ -178,27 +182,20 @@ def _anchors(examples: Examples, most: int, seed: int) -> NDArray[np.intp]:
     return np.sort(order[:most])
 
 
-def _leave_one_out(
-    metric: Metric,
-    x: torch.Tensor,
-    prior: torch.Tensor,
-    shared: torch.Tensor,
-    own: torch.Tensor,
-    anchors: NDArray[np.intp],
-) -> Floats:
+def _leave_one_out(metric: Metric, left: Remainder, anchors: NDArray[np.intp]) -> Floats:
     """Raw estimates [n, m] of the training prompts; an anchor does not see itself."""
     rows = torch.from_numpy(anchors)
     parts = []
     with torch.no_grad():
-        keys = metric.keys(x[rows])
-        values = metric.values(shared[rows], own[rows])
-        for part in torch.arange(len(x)).split(512):
+        keys = metric.keys(left.x[rows])
+        values = metric.values(left.shared[rows], left.own[rows])
+        for part in torch.split(torch.arange(len(left.x)), 512):
             mask = part[:, None] == rows[None, :]
             if len(rows) == 1:
                 mask = torch.zeros_like(mask)
-            query = x[part] @ metric.projection
+            query = left.x[part] @ metric.projection
             weights = attention(query, keys, metric.log_sharpness.exp(), mask)
-            parts.append(prior[part] + weights @ values)
+            parts.append(left.prior[part] + weights @ values)
     return torch.cat(parts).numpy().astype(np.float64)
 
 
