@@ -39,7 +39,7 @@ def run(fitted: Fitted, features: NDArray[np.float32], pool: Pool) -> Estimates:
     """Estimates for features [n, d]; cost as amounts × prices."""
     network = fitted.network.eval()
     with torch.no_grad():
-        parts = [network(part) for part in torch.from_numpy(features).split(_ROWS)]
+        parts = [network(part) for part in torch.split(torch.from_numpy(features), _ROWS)]
     quality, log_input, log_output, confidence = (
         torch.cat(column).numpy().astype(np.float64) for column in zip(*parts, strict=True)
     )

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onehead.features import SURFACE, tokenizer, vocabulary_size
-from onehead.training.amounts import Amounts
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from onehead.outcomes import OutcomeTable
+    from onehead.training.amounts import Amounts
 
     Rows = NDArray[np.intp]
 

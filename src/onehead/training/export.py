@@ -6,7 +6,7 @@ import contextlib
 import io
 import logging
 import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
+    from torch.onnx import ONNXProgram
 
     from onehead.training.networks import RouterNetwork
 
@@ -43,13 +44,12 @@ def export(
             optimize=False,
             verbose=False,
         )
-    assert program is not None
     axes = _model_axes(network)
     arrays = {
         name: np.ascontiguousarray(tensor.detach().numpy())
         for name, tensor in network.state_dict().items()
     }
-    proto = program.model_proto
+    proto = cast("ONNXProgram", program).model_proto  # None only from the older exporter
     arrays = _lift(proto, arrays, axes)
     return proto.SerializeToString(), arrays, {name: axes.get(name) for name in arrays}
 

@@ -8,9 +8,14 @@ removed by slicing them.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Amounts = tuple[Tensor, Tensor]
 
@@ -23,6 +28,9 @@ _PROBABILITY = 1e-4
 
 class RouterNetwork(nn.Module):
     """Standardisation and four heads. `model_axes` says which array has models on which axis."""
+
+    mean: Tensor
+    scale: Tensor
 
     def __init__(
         self,
@@ -61,7 +69,8 @@ def attention(query: Tensor, keys: Tensor, sharpness: Tensor, mask: Tensor | Non
 class ConstantQuality(nn.Module):
     """Every prompt like the mean prompt. quality [m]."""
 
-    model_axes = {"value": 0}
+    model_axes: ClassVar[Mapping[str, int]] = {"value": 0}
+    value: Tensor
 
     def __init__(self, value: Tensor) -> None:
         super().__init__()
@@ -75,7 +84,8 @@ class ConstantQuality(nn.Module):
 class RandomQuality(nn.Module):
     """An estimate without information that is the same whenever a prompt comes back. seeds [d, m]."""
 
-    model_axes = {"seeds": 1}
+    model_axes: ClassVar[Mapping[str, int]] = {"seeds": 1}
+    seeds: Tensor
 
     def __init__(self, seeds: Tensor) -> None:
         super().__init__()
@@ -90,7 +100,9 @@ class RandomQuality(nn.Module):
 class LinearQuality(nn.Module):
     """weight [d, m], bias [m]; clipped to [0, 1]."""
 
-    model_axes = {"weight": 1, "bias": 0}
+    model_axes: ClassVar[Mapping[str, int]] = {"weight": 1, "bias": 0}
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
@@ -109,9 +121,15 @@ class NeighbourQuality(nn.Module):
     in where no neighbour was observed.
     """
 
-    model_axes = {"values": 1, "observed": 1, "mean": 0}
+    model_axes: ClassVar[Mapping[str, int]] = {"values": 1, "observed": 1, "mean": 0}
+    keys: Tensor
+    values: Tensor
+    observed: Tensor
+    mean: Tensor
 
-    def __init__(self, keys: Tensor, values: Tensor, observed: Tensor, mean: Tensor, k: int):
+    def __init__(
+        self, keys: Tensor, values: Tensor, observed: Tensor, mean: Tensor, k: int
+    ) -> None:
         super().__init__()
         for name, tensor in (("keys", keys), ("values", values), ("observed", observed)):
             self.register_buffer(name, tensor)
@@ -164,7 +182,8 @@ class PaperHead(nn.Module):
     the query, the attended mixture, the model's own value and its product with the query.
     """
 
-    model_axes = {"model_vectors": 0}
+    model_axes: ClassVar[Mapping[str, int]] = {"model_vectors": 0}
+    model_vectors: Tensor
 
     def __init__(
         self, model_vectors: Tensor, inputs: int, width: int, hidden: int, outputs: int
@@ -190,7 +209,8 @@ class PaperHead(nn.Module):
         prompt = self.from_prompt(torch.cat([query, attended], dim=1)).unsqueeze(1)
         model = self.from_model(values).unsqueeze(0)
         product = self.from_product(query.unsqueeze(1) * values.unsqueeze(0))
-        return self.out(torch.relu(prompt + model + product))
+        outputs: Tensor = self.out(torch.relu(prompt + model + product))
+        return outputs
 
 
 class PaperQuality(nn.Module):
@@ -212,7 +232,9 @@ class PaperAmounts(nn.Module):
     log amounts `mean` [m, 2].
     """
 
-    model_axes = {"mean": 0}
+    model_axes: ClassVar[Mapping[str, int]] = {"mean": 0}
+    mean: Tensor
+    spread: Tensor
 
     def __init__(self, head: PaperHead, mean: Tensor, spread: Tensor) -> None:
         super().__init__()
@@ -228,6 +250,9 @@ class PaperAmounts(nn.Module):
 
 class Gate(nn.Module):
     """Which task a prompt belongs to. weight [d, t], bias [t]."""
+
+    weight: Tensor
+    bias: Tensor
 
     def __init__(self, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
@@ -247,7 +272,19 @@ class AnchorAttention(nn.Module):
     did on each anchor than its task says, 0 where it was not run; slope, offset [m]: calibration.
     """
 
-    model_axes = {"task_quality": 1, "values": 1, "slope": 0, "offset": 0}
+    model_axes: ClassVar[Mapping[str, int]] = {
+        "task_quality": 1,
+        "values": 1,
+        "slope": 0,
+        "offset": 0,
+    }
+    task_quality: Tensor
+    metric: Tensor
+    keys: Tensor
+    values: Tensor
+    sharpness: Tensor
+    slope: Tensor
+    offset: Tensor
 
     def __init__(self, gate: Gate, arrays: dict[str, Tensor]) -> None:
         super().__init__()
@@ -266,7 +303,16 @@ class AnchorAttention(nn.Module):
 class LinearAmounts(nn.Module):
     """Log amounts linear in the features. weights [d, m] each, biases [m] each."""
 
-    model_axes = {"input_weight": 1, "output_weight": 1, "input_bias": 0, "output_bias": 0}
+    model_axes: ClassVar[Mapping[str, int]] = {
+        "input_weight": 1,
+        "output_weight": 1,
+        "input_bias": 0,
+        "output_bias": 0,
+    }
+    input_weight: Tensor
+    output_weight: Tensor
+    input_bias: Tensor
+    output_bias: Tensor
 
     def __init__(self, weights: Amounts, biases: Amounts) -> None:
         super().__init__()
@@ -302,6 +348,10 @@ class Familiarity(nn.Module):
     centroids [c, v] of the encoder's vectors, unit length. The greatest cosine counts 1 at `high`
     and 0 at `low`, linearly between.
     """
+
+    centroids: Tensor
+    low: Tensor
+    high: Tensor
 
     def __init__(self, centroids: Tensor, low: Tensor, high: Tensor) -> None:
         super().__init__()

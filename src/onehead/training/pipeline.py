@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -10,28 +10,48 @@ import numpy as np
 
 from onehead.artifact import Artifact, EncoderRecord, Manifest
 from onehead.encoders import load_encoder
-from onehead.errors import DataError, UsageError
+from onehead.errors import DataError
 from onehead.features import Featurizer
 from onehead.policy import presets
 from onehead.training.amounts import amounts_of
 from onehead.training.estimating import aiq_of, estimate
 from onehead.training.examples import Examples, count_pieces
 from onehead.training.export import export
-from onehead.training.recipes import Fitted, Recipe, recipe_named
+from onehead.training.recipes import recipe_named
 from onehead.training.recipes.base import known_mean
 from onehead.training.validation import figures
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from onehead.cache import EmbeddingCache
     from onehead.encoders import Encoder
     from onehead.outcomes import OutcomeTable
+    from onehead.predictors import Estimates
+    from onehead.training.recipes import Fitted, Recipe
+    from onehead.training.recipes.base import Options
 
-Progress = Callable[[str, int, int], None]
+    Progress = Callable[[str, int, int], None]
+    Figures = Mapping[str, float | None]
 
 VALIDATION = 0.15
 """Share of the prompts that is held out to tune on and to report."""
 _LEAST_TO_VALIDATE = 20
 """With fewer distinct prompts nothing is held out: figures would be noise."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """How a router came about: by which recipe and settings, on which encoder's vectors.
+
+    validation: the figures that it reached on held-out prompts
+    """
+
+    recipe: str
+    encoder: Encoder
+    settings: Options
+    validation: Figures
+    seed: int
 
 
 def train(
@@ -56,16 +76,16 @@ def train(
         DataError: a model has no outcome, or no known cost.
     """
     chosen = recipe_named(recipe)
+    if options:
+        chosen = chosen.fixed(options)
     tell = progress or _silent
     loaded = load_encoder(encoder)
     examples = examples_of(table, loaded, tell, cache, costs)
-    settings = _settings(chosen, options)
-    tune = bool(chosen.candidates) and not options
-    settings, validation = _validate(chosen, settings, examples, tune, seed, tell)
+    settings, validation = _validate(chosen, examples, seed, tell)
     tell("training", 0, 1)
     fitted = chosen.fit(examples, settings, seed)
     tell("training", 1, 1)
-    return _artifact(fitted, examples, loaded, recipe, settings, validation, seed)
+    return _artifact(fitted, examples, Origin(recipe, loaded, settings, validation, seed))
 
 
 def examples_of(
@@ -76,7 +96,9 @@ def examples_of(
     costs: Mapping[str, float] | None = None,
 ) -> Examples:
     """The examples of a table: its prompts in every view."""
-    unknown = [m for m, known in zip(table.models, table.observed.T, strict=True) if not known.any()]
+    unknown = [
+        m for m, known in zip(table.models, table.observed.T, strict=True) if not known.any()
+    ]
     if unknown:
         raise DataError(
             f"no quality is known of {', '.join(unknown)}. Leave these models out (--models), or "
@@ -90,61 +112,39 @@ def examples_of(
     return Examples(table, features, count_pieces(table.prompts), amounts)
 
 
-def _settings(recipe: Recipe, options: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The recipe's options with some replaced; UsageError names one that it does not have."""
-    for name in options or {}:
-        if name not in recipe.options:
-            raise UsageError(
-                f"option {name!r} is unknown. The recipe has: {', '.join(recipe.options) or 'none'}."
-            )
-    return {**recipe.options, **(options or {})}
-
-
 def _validate(
-    recipe: Recipe,
-    settings: dict[str, Any],
-    examples: Examples,
-    tune: bool,
-    seed: int,
-    tell: Progress,
-) -> tuple[dict[str, Any], dict[str, Any]]:
+    recipe: Recipe, examples: Examples, seed: int, tell: Progress
+) -> tuple[Options, Figures]:
     """The settings that do best on held-out prompts, and the figures reached there."""
     if len(set(examples.table.prompts)) < _LEAST_TO_VALIDATE:
-        return settings, {}
+        return recipe.options, {}
     rest, held = examples.table.split(VALIDATION, seed)
     known, unseen = examples.take(rest), examples.take(held)
-    candidates = [{**settings, **change} for change in recipe.candidates] if tune else [settings]
-    best, best_aiq, best_estimates = settings, -np.inf, None
+    candidates = [{**recipe.options, **change} for change in recipe.candidates or ({},)]
+    tried = []
     for number, candidate in enumerate(candidates):
         tell("validating", number, len(candidates))
-        estimates = estimate(recipe.fit(known, candidate, seed), unseen)
-        reached = _criterion(estimates, unseen, len(candidates))
-        if best_estimates is None or reached > best_aiq:
-            best, best_aiq, best_estimates = candidate, reached, estimates
+        tried.append(estimate(recipe.fit(known, candidate, seed), unseen))
     tell("validating", len(candidates), len(candidates))
-    assert best_estimates is not None
-    return best, figures(best_estimates, unseen, seed)
+    best = _best(tried, unseen)
+    return candidates[best], figures(tried[best], unseen, seed)
 
 
-def _criterion(estimates: Any, unseen: Examples, candidates: int) -> float:
-    """AIQ where there is a choice to make; a table without a complete block falls to Brier."""
-    if candidates == 1:
-        return 0.0
+def _best(tried: Sequence[Estimates], unseen: Examples) -> int:
+    """Which estimates to take, the first of equals.
+
+    By AIQ where there is a choice to make; by Brier score in a table without a complete block.
+    """
+    if len(tried) == 1:
+        return 0
     try:
-        return aiq_of(estimates, unseen)
+        return int(np.argmax([aiq_of(estimates, unseen) for estimates in tried]))
     except DataError:
-        return -float(np.nanmean(np.square(estimates.quality - unseen.quality)))
+        errors = [np.nanmean(np.square(each.quality - unseen.quality)) for each in tried]
+        return int(np.argmin(errors))
 
 
-def _artifact(
-    fitted: Fitted,
-    examples: Examples,
-    encoder: Encoder,
-    recipe: str,
-    settings: Mapping[str, Any],
-    validation: Mapping[str, Any],
-    seed: int,
-) -> Artifact:
+def _artifact(fitted: Fitted, examples: Examples, origin: Origin) -> Artifact:
     """The router as it goes to disk."""
     width = examples.features.shape[1] + (fitted.lexicon.dimension if fitted.lexicon else 0)
     network, arrays, axes = export(fitted.network, width)
@@ -155,16 +155,17 @@ def _artifact(
     means = known_mean(examples.quality)
     estimates = estimate(fitted, examples)
     costs = estimates.cost_usd.mean(axis=0)
+    encoder = origin.encoder
     manifest = Manifest(
-        recipe=recipe,
+        recipe=origin.recipe,
         encoder=EncoderRecord(encoder.name, encoder.hash, encoder.dimension),
         pool=pool,
         model_axes=axes,
         presets=presets(means, costs),
         data_hash=examples.table.content_hash(),
-        seed=seed,
-        validation=dict(validation),
-        hyperparameters=dict(settings),
+        seed=origin.seed,
+        validation=dict(origin.validation),
+        hyperparameters=dict(origin.settings),
         profiles={
             model: {"quality": float(q), "cost_usd": float(c)}
             for model, q, c in zip(pool.ids, means, costs, strict=True)

@@ -126,7 +126,7 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     )
     amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs.astype(np.float32)))
     quality = AnchorAttention(network_gate, arrays)
-    return assemble(examples, standard, quality, amounts, seed, gate.lexicon)
+    return assemble(examples, standard, quality, amounts, seed, lexicon=gate.lexicon)
 
 
 def _held_out(labelled: Labelled, strength: float, seed: int) -> Floats:
@@ -161,16 +161,7 @@ def _train_metric(
         return
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        train(
-            metric.parameters(),
-            loss,
-            n,
-            epochs=int(options["epochs"]),
-            batch=int(options["batch"]),
-            rate=float(options["rate"]),
-            decay=float(options["decay"]),
-            seed=seed,
-        )
+        train(metric.parameters(), loss, n, options, seed)
 
 
 def _anchors(examples: Examples, most: int, seed: int) -> NDArray[np.intp]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
+from onehead.errors import UsageError
 from onehead.training.networks import Familiarity, LinearAmounts, RouterNetwork
 
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ class Recipe:
     fit: Callable[[Examples, Options, int], Fitted]
     options: Options = field(default_factory=dict)
     candidates: tuple[Options, ...] = ()
+
+    def fixed(self, options: Options) -> Recipe:
+        """The recipe with some options given, and nothing tuned; UsageError for one it lacks."""
+        for name in options:
+            if name not in self.options:
+                raise UsageError(
+                    f"option {name!r} is unknown. The recipe has: "
+                    f"{', '.join(self.options) or 'none'}."
+                )
+        return replace(self, options={**self.options, **options}, candidates=())
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +101,7 @@ def assemble(
     quality: torch.nn.Module,
     amounts: torch.nn.Module,
     seed: int,
+    *,
     lexicon: Lexicon | None = None,
 ) -> Fitted:
     """A network from its heads."""
@@ -103,7 +115,8 @@ def known_mean(values: Floats) -> Floats:
     known = ~np.isnan(values)
     total = np.where(known, values, 0.0).sum(axis=0)
     overall = total.sum() / max(known.sum(), 1)
-    return np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), overall)
+    mean: Floats = np.where(known.any(axis=0), total / np.maximum(known.sum(axis=0), 1), overall)
+    return mean
 
 
 def ridge(x: Floats, y: Floats, penalty: float) -> tuple[Floats, Floats]:
@@ -154,7 +167,7 @@ def constant_amounts(examples: Examples, width: int) -> LinearAmounts:
 
 
 def smearing(residual: Floats) -> Floats:
-    """log mean exp(residual) over the known rows, [m]."""
+    """Logarithm of the mean exp(residual) over the known rows, [m]."""
     return np.log(known_mean(np.exp(residual)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +9,11 @@ import torch
 from torch.nn import functional
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from numpy.typing import NDArray
+
+    from onehead.training.recipes.base import Options
 
     Rows = NDArray[np.intp]
 
@@ -19,18 +22,18 @@ def train(
     parameters: Iterable[torch.nn.Parameter],
     loss: Callable[[torch.Tensor], torch.Tensor],
     n: int,
-    *,
-    epochs: int,
-    batch: int,
-    rate: float,
-    decay: float,
+    options: Options,
     seed: int,
 ) -> None:
-    """AdamW with a one-cycle rate. `loss` takes row numbers [b] of a batch."""
+    """AdamW with a one-cycle rate.
+
+    loss: of the rows [b] of a batch; n: rows in all
+    options: ``epochs``, ``batch``, ``rate`` and ``decay``
+    """
     parameters = list(parameters)
-    batch = min(batch, n)
-    steps = max(1, epochs * (n // batch))
-    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=decay)
+    batch, rate = min(int(options["batch"]), n), float(options["rate"])
+    steps = max(1, int(options["epochs"]) * (n // batch))
+    optimiser = torch.optim.AdamW(parameters, lr=rate, weight_decay=float(options["decay"]))
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps + 1)
     generator = np.random.default_rng(seed)
     order: Rows = np.empty(0, np.intp)

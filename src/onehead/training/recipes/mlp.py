@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
@@ -30,8 +31,7 @@ def fit_mlp(examples: Examples, options: Options, seed: int) -> Fitted:
     sizes = [standard.d, *options["hidden"], 1]
     m = examples.table.n_models
     weights = [
-        torch.randn(m, a, b, generator=generator) * (2 / a) ** 0.5
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+        torch.randn(m, a, b, generator=generator) * (2 / a) ** 0.5 for a, b in pairwise(sizes)
     ]
     biases = [torch.zeros(m, 1, b) for b in sizes[1:]]
     network = PerModelMLP(weights, biases, standard.d)
@@ -39,11 +39,8 @@ def fit_mlp(examples: Examples, options: Options, seed: int) -> Fitted:
         network.parameters(),
         lambda rows: known_cross_entropy(network(x[rows]), target[rows]) * m,
         len(examples),
-        epochs=int(options["epochs"]),
-        batch=int(options["batch"]),
-        rate=float(options["rate"]),
-        decay=float(options["decay"]),
-        seed=seed,
+        options,
+        seed,
     )
     return assemble(examples, standard, network, linear_amounts(examples, standard.x), seed)
 

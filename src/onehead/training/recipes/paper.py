@@ -44,10 +44,9 @@ def fit_paper(examples: Examples, options: Options, seed: int) -> Fitted:
     """Model vectors, then the two predictors."""
     torch.manual_seed(seed)
     standard = Standard.of(examples)
-    x = tensor(standard.x)
     clusters = _clusters(examples, int(options["clusters"]), seed)
-    quality = _fit_quality(examples, x, standard.d, clusters, options, seed)
-    amounts = _fit_amounts(examples, x, clusters, options, seed)
+    quality = _fit_quality(examples, standard, clusters, options, seed)
+    amounts = _fit_amounts(examples, standard, clusters, options, seed)
     return assemble(examples, standard, quality, amounts, seed)
 
 
@@ -63,28 +62,37 @@ def _clusters(examples: Examples, count: int, seed: int) -> NDArray[np.intp]:
 
 def _model_vectors(values: Floats, clusters: NDArray[np.intp]) -> Floats:
     """Mean of the known values of each model in each cluster [m, c]; the model's mean elsewhere."""
-    means = [known_mean(np.concatenate([values[clusters == c], known_mean(values)[None]]))
-             for c in range(clusters.max() + 1)]
+    means = [
+        known_mean(np.concatenate([values[clusters == c], known_mean(values)[None]]))
+        for c in range(clusters.max() + 1)
+    ]
     return np.stack(means, axis=1)
 
 
 def _fit_quality(
     examples: Examples,
-    x: torch.Tensor,
-    d: int,
+    standard: Standard,
     clusters: NDArray[np.intp],
     options: Options,
     seed: int,
 ) -> PaperQuality:
     vectors = tensor(_model_vectors(examples.quality, clusters))
-    head = PaperHead(vectors, d, int(options["width"]), int(options["hidden"]), 1)
-    network, target = PaperQuality(head), tensor(examples.quality)
-    _train(head, lambda rows: known_cross_entropy(network(x[rows]), target[rows]), options, seed, len(x))
+    head = PaperHead(vectors, standard.d, int(options["width"]), int(options["hidden"]), 1)
+    network, x, target = PaperQuality(head), tensor(standard.x), tensor(examples.quality)
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        return known_cross_entropy(network(x[rows]), target[rows])
+
+    train(head.parameters(), loss, len(examples), options, seed)
     return network
 
 
 def _fit_amounts(
-    examples: Examples, x: torch.Tensor, clusters: NDArray[np.intp], options: Options, seed: int
+    examples: Examples,
+    standard: Standard,
+    clusters: NDArray[np.intp],
+    options: Options,
+    seed: int,
 ) -> PaperAmounts:
     """The cost predictor. It sees the prompt's length too: costs hang on it, vectors hide it."""
     logs = np.stack([examples.amounts.log_input, examples.amounts.log_output], axis=2)
@@ -92,30 +100,18 @@ def _fit_amounts(
     deviation = logs - mean
     spread = np.maximum(np.sqrt(np.nanmean(np.square(deviation), axis=(0, 1))), 1e-3)
     vectors = _model_vectors(deviation[:, :, 1] / spread[1], clusters)
-    head = PaperHead(
-        tensor(vectors), x.shape[1], int(options["width"]), int(options["hidden"]), 2
-    )
+    x = tensor(standard.x)
+    head = PaperHead(tensor(vectors), x.shape[1], int(options["width"]), int(options["hidden"]), 2)
     target = tensor(deviation / spread)
-    _train(head, lambda rows: known_squares(head(x[rows]), target[rows]), options, seed, len(x))
+
+    def loss(rows: torch.Tensor) -> torch.Tensor:
+        return known_squares(head(x[rows]), target[rows])
+
+    train(head.parameters(), loss, len(examples), options, seed)
     with torch.no_grad():
         residual = (target - head(x)).numpy().astype(np.float64) * spread
     mean += np.stack([smearing(residual[:, :, i]) for i in range(2)], axis=1)
     return PaperAmounts(head, tensor(mean), tensor(spread))
-
-
-def _train(
-    head: PaperHead, loss: object, options: Options, seed: int, n: int
-) -> None:
-    train(
-        head.parameters(),
-        loss,  # type: ignore[arg-type]
-        n,
-        epochs=int(options["epochs"]),
-        batch=int(options["batch"]),
-        rate=float(options["rate"]),
-        decay=float(options["decay"]),
-        seed=seed,
-    )
 
 
 PAPER = Recipe(

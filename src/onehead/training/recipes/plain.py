@@ -6,7 +6,6 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from onehead.training.networks import (
     ConstantQuality,
@@ -29,17 +28,24 @@ from onehead.training.recipes.base import (
 )
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from onehead.training.examples import Examples
+    from onehead.training.networks import LinearAmounts
+
+    Floats = NDArray[np.float64]
 
 
-def fit_constant(examples: Examples, options: Options, seed: int) -> Fitted:
+def fit_constant(examples: Examples, _options: Options, seed: int) -> Fitted:
     """Each model's mean quality and mean cost: always the same choice at one λ."""
     standard = Standard.of(examples)
     quality = ConstantQuality(tensor(known_mean(examples.quality)))
-    return assemble(examples, standard, quality, constant_amounts(examples, standard.x.shape[1]), seed)
+    return assemble(
+        examples, standard, quality, constant_amounts(examples, standard.x.shape[1]), seed
+    )
 
 
-def fit_random(examples: Examples, options: Options, seed: int) -> Fitted:
+def fit_random(examples: Examples, _options: Options, seed: int) -> Fitted:
     """Estimates without information: what a router must beat to be one."""
     standard = Standard.of(examples)
     shape = (standard.x.shape[1], examples.table.n_models)
@@ -68,7 +74,8 @@ def fit_ridge(examples: Examples, options: Options, seed: int) -> Fitted:
     d = standard.d
     x = standard.x[:, :d].astype(np.float64)
     weight, bias = ridge(x, examples.quality, float(options["penalty"]))
-    return _linear(examples, standard, weight, bias, options, seed)
+    quality = _linear(standard, weight, bias)
+    return assemble(examples, standard, quality, _amounts(examples, standard, options), seed)
 
 
 def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
@@ -88,25 +95,19 @@ def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
             warnings.simplefilter("ignore")  # upstream keeps the default number of iterations
             model.fit(x[rows], examples.quality[rows, j])
         weight[:, j], bias[j] = model.coef_ * to_unit, float(np.ravel(model.intercept_)[0])
-    return _linear(examples, standard, weight, bias, options, seed)
-
-
-def _linear(
-    examples: Examples,
-    standard: Standard,
-    weight: np.ndarray,
-    bias: np.ndarray,
-    options: Options,
-    seed: int,
-) -> Fitted:
-    """A network from weights over the vector alone, [d, m]."""
-    full = np.zeros((standard.x.shape[1], weight.shape[1]))
-    full[: standard.d] = weight
-    quality = LinearQuality(tensor(full), tensor(bias))
+    quality = _linear(standard, weight, bias)
     return assemble(examples, standard, quality, _amounts(examples, standard, options), seed)
 
 
-def _amounts(examples: Examples, standard: Standard, options: Options) -> torch.nn.Module:
+def _linear(standard: Standard, weight: Floats, bias: Floats) -> LinearQuality:
+    """A head from weights over the vector alone, [d, m]."""
+    full = np.zeros((standard.x.shape[1], weight.shape[1]))
+    full[: standard.d] = weight
+    return LinearQuality(tensor(full), tensor(bias))
+
+
+def _amounts(examples: Examples, standard: Standard, options: Options) -> LinearAmounts:
+    """Constant per model as upstream, or linear in the features."""
     if options["cost"] == "constant":
         return constant_amounts(examples, standard.x.shape[1])
     return linear_amounts(examples, standard.x)
