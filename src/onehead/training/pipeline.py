@@ -54,6 +54,15 @@ class Origin:
     seed: int
 
 
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """A trained network, the settings that it was tuned to, and its figures on held-out prompts."""
+
+    fitted: Fitted
+    settings: Options
+    validation: Figures
+
+
 def train(
     table: OutcomeTable,
     *,
@@ -81,11 +90,24 @@ def train(
     tell = progress or _silent
     loaded = load_encoder(encoder)
     examples = examples_of(table, loaded, tell, cache, costs)
-    settings, validation = _validate(chosen, examples, seed, tell)
+    learned = learn(chosen, examples, seed, tell)
+    origin = Origin(recipe, loaded, learned.settings, learned.validation, seed)
+    return _artifact(learned.fitted, examples, origin)
+
+
+def learn(
+    recipe: Recipe, examples: Examples, seed: int = 0, progress: Progress | None = None
+) -> Learned:
+    """Tune a recipe on a split of the examples, then fit it on all of them.
+
+    progress is told of the stages "validating" and "training".
+    """
+    tell = progress or _silent
+    settings, validation = _validate(recipe, examples, seed, tell)
     tell("training", 0, 1)
-    fitted = chosen.fit(examples, settings, seed)
+    fitted = recipe.fit(examples, settings, seed)
     tell("training", 1, 1)
-    return _artifact(fitted, examples, Origin(recipe, loaded, settings, validation, seed))
+    return Learned(fitted, settings, validation)
 
 
 def examples_of(
