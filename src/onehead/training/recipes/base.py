@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -164,6 +164,15 @@ def constant_amounts(examples: Examples, width: int) -> LinearAmounts:
         for values in (examples.amounts.log_input, examples.amounts.log_output)
     ]
     return LinearAmounts((flat, flat.clone()), (means[0], means[1]))
+
+
+def plain_amounts(
+    examples: Examples, x: NDArray[np.float32], cost: Literal["linear", "constant"]
+) -> LinearAmounts:
+    """What a baseline without amounts of its own takes: upstream's are constant per model."""
+    if cost == "constant":
+        return constant_amounts(examples, x.shape[1])
+    return linear_amounts(examples, x)
 
 
 def smearing(residual: Floats) -> Floats:

@@ -14,7 +14,7 @@ from onehead.training.recipes.base import (
     Recipe,
     Standard,
     assemble,
-    linear_amounts,
+    plain_amounts,
     tensor,
 )
 from onehead.training.recipes.loop import known_cross_entropy, train
@@ -42,12 +42,13 @@ def fit_mlp(examples: Examples, options: Options, seed: int) -> Fitted:
         options,
         seed,
     )
-    return assemble(examples, standard, network, linear_amounts(examples, standard.x), seed)
+    amounts = plain_amounts(examples, standard.x, options["cost"])
+    return assemble(examples, standard, network, amounts, seed)
 
 
 MLP = Recipe(
     fit_mlp,
-    {"hidden": (100,), "epochs": 10, "batch": 256, "rate": 1e-3, "decay": 0.01},
+    {"hidden": (100,), "epochs": 10, "batch": 256, "rate": 1e-3, "decay": 0.01, "cost": "linear"},
     tuple(
         {"hidden": hidden, "epochs": epochs, "decay": decay}
         for hidden in ((100,), (100, 100))

@@ -21,7 +21,7 @@ from onehead.training.recipes.base import (
     assemble,
     constant_amounts,
     known_mean,
-    linear_amounts,
+    plain_amounts,
     ridge,
     tensor,
     unit,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from onehead.training.examples import Examples
-    from onehead.training.networks import LinearAmounts
 
     Floats = NDArray[np.float64]
 
@@ -65,7 +64,9 @@ def fit_neighbours(examples: Examples, options: Options, seed: int) -> Fitted:
         tensor(known_mean(examples.quality)),
         min(int(options["k"]), len(examples)),
     )
-    return assemble(examples, standard, quality, _amounts(examples, standard, options), seed)
+    return assemble(
+        examples, standard, quality, plain_amounts(examples, standard.x, options["cost"]), seed
+    )
 
 
 def fit_ridge(examples: Examples, options: Options, seed: int) -> Fitted:
@@ -75,7 +76,9 @@ def fit_ridge(examples: Examples, options: Options, seed: int) -> Fitted:
     x = standard.x[:, :d].astype(np.float64)
     weight, bias = ridge(x, examples.quality, float(options["penalty"]))
     quality = _linear(standard, weight, bias)
-    return assemble(examples, standard, quality, _amounts(examples, standard, options), seed)
+    return assemble(
+        examples, standard, quality, plain_amounts(examples, standard.x, options["cost"]), seed
+    )
 
 
 def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
@@ -96,7 +99,9 @@ def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
             model.fit(x[rows], examples.quality[rows, j])
         weight[:, j], bias[j] = model.coef_ * to_unit, float(np.ravel(model.intercept_)[0])
     quality = _linear(standard, weight, bias)
-    return assemble(examples, standard, quality, _amounts(examples, standard, options), seed)
+    return assemble(
+        examples, standard, quality, plain_amounts(examples, standard.x, options["cost"]), seed
+    )
 
 
 def _linear(standard: Standard, weight: Floats, bias: Floats) -> LinearQuality:
@@ -104,13 +109,6 @@ def _linear(standard: Standard, weight: Floats, bias: Floats) -> LinearQuality:
     full = np.zeros((standard.x.shape[1], weight.shape[1]))
     full[: standard.d] = weight
     return LinearQuality(tensor(full), tensor(bias))
-
-
-def _amounts(examples: Examples, standard: Standard, options: Options) -> LinearAmounts:
-    """Constant per model as upstream, or linear in the features."""
-    if options["cost"] == "constant":
-        return constant_amounts(examples, standard.x.shape[1])
-    return linear_amounts(examples, standard.x)
 
 
 CONSTANT = Recipe(fit_constant)
