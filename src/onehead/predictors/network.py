@@ -92,7 +92,17 @@ class NetworkPredictor:
         return Estimates(quality, _round_digits(cost), _share(confidence.reshape(n)))
 
 
-def _share(values: NDArray[np.float32]) -> NDArray[np.float64]:
+def as_served(estimates: Estimates) -> Estimates:
+    """Estimates rounded as a router serves them, for a network that runs elsewhere.
+
+    Ties, which the policy breaks by cost, are ties only after rounding.
+    """
+    return Estimates(
+        _share(estimates.quality), _round_digits(estimates.cost_usd), _share(estimates.confidence)
+    )
+
+
+def _share(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
     """`values` in [0, 1] with six decimals; ufuncs alone, which are quick on a single row."""
     scaled = np.multiply(values, _MILLION, dtype=np.float64)
     inside = np.minimum(

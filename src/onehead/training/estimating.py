@@ -10,6 +10,7 @@ import torch
 from onehead.evaluation.curves import Singles, mean_outcomes, score_curve, sweep_estimates
 from onehead.features import tokenizer
 from onehead.predictors import Estimates
+from onehead.predictors.network import as_served
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def estimate(fitted: Fitted, examples: Examples) -> Estimates:
 
 
 def run(fitted: Fitted, features: NDArray[np.float32], pool: Pool) -> Estimates:
-    """Estimates for features [n, d]; cost as amounts × prices."""
+    """Estimates for features [n, d], rounded as they are served; cost as amounts × prices."""
     network = fitted.network.eval()
     with torch.no_grad():
         parts = [network(part) for part in torch.split(torch.from_numpy(features), _ROWS)]
@@ -47,7 +48,7 @@ def run(fitted: Fitted, features: NDArray[np.float32], pool: Pool) -> Estimates:
     in_usd = np.array([card.cost_basis == "usd" for card in pool])
     cost = np.exp(log_input) * np.where(in_usd, 0.0, input_price)
     cost += np.exp(log_output) * np.where(in_usd, 1.0, output_price)
-    return Estimates(np.clip(quality, 0.0, 1.0), cost, confidence)
+    return as_served(Estimates(quality, cost, confidence))
 
 
 def aiq_of(estimates: Estimates, examples: Examples) -> float:
