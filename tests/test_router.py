@@ -16,7 +16,7 @@ from routers import LetterEncoder, attention_network, make_artifact
 from onehead import Decision, Router
 from onehead.artifact import Artifact, save
 from onehead.errors import ArtifactError, EncoderError, NoEligibleModel, UsageError
-from onehead.features import LEXICON_ARRAYS, Lexicon
+from onehead.features import LEXICON_ARRAYS, Lexicon, tokenizer_hash
 from onehead.policy import choose
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def lexical_artifact(tokens: list[int]) -> Artifact:
     keys = ARTIFACT.arrays["keys"]
     wide = np.concatenate([keys, np.ones((len(keys), 2), np.float32)], axis=1)
     axes = {**ARTIFACT.manifest.model_axes, **dict.fromkeys(LEXICON_ARRAYS)}
-    manifest = replace(ARTIFACT.manifest, model_axes=axes)
+    manifest = replace(ARTIFACT.manifest, model_axes=axes, tokenizer=tokenizer_hash())
     network = attention_network(wide.shape[1])
     return Artifact(manifest, {**ARTIFACT.arrays, "keys": wide, **words}, network)
 
@@ -169,6 +169,16 @@ def test_a_lexicon_belongs_to_the_features(tmp_path: Path) -> None:
 def test_a_lexicon_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ArtifactError, match="lexicon does not fit"):
         Router(lexical_artifact([2, 3, 10**9]), LetterEncoder())
+
+
+@pytest.mark.parametrize("tokenizer", ["", "0" * 64])
+def test_a_lexicon_of_another_tokenizer_is_refused(tokenizer: str, tmp_path: Path) -> None:
+    artifact = lexical_artifact([2, 3, 5])
+    save(
+        replace(artifact, manifest=replace(artifact.manifest, tokenizer=tokenizer)), tmp_path / "r"
+    )
+    with pytest.raises(ArtifactError, match="another tokenizer"):
+        Router.load(tmp_path / "r", encoder=LetterEncoder())
 
 
 def test_load_takes_a_directory(router: Router, router_dir: Path) -> None:

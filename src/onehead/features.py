@@ -11,13 +11,16 @@ Three views side by side, float32 [n, d + 9 + r]:
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import Counter
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from onehead.encoders.static import BUNDLED, StaticEncoder
+from onehead.encoders.wordpiece import WordPiece
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +29,6 @@ if TYPE_CHECKING:
 
     from onehead.cache import EmbeddingCache
     from onehead.encoders import Encoder
-    from onehead.encoders.wordpiece import WordPiece
 
     Progress = Callable[[int, int], None]
 
@@ -46,32 +48,37 @@ SURFACE = (
 LEXICON_ARRAYS = ("lexicon.tokens", "lexicon.idf", "lexicon.table")
 """Arrays of a router that belong to its features, not to its network."""
 
-_CODE_MARKS = "{}()=;"
-_DIGITS = "0123456789"
+_CODE_MARKS = b"{}()=;"
+_DIGITS = b"0123456789"
+_TOKENIZER = BUNDLED / "tokenizer.json"
+_MOST_TOKENS = 1 << 20
+"""Ids in a lexicon are below this: more than any vocabulary of word pieces, and little memory."""
 
 
 def surface(text: str) -> tuple[float, ...]:
     """The surface features of one text, in the order of `SURFACE`."""
     size = len(text) + 1
     count = text.count
+    encoded = text.encode("utf-8", "surrogatepass")
+    remain = encoded.translate  # deletes quicker than str.count counts
     last_part = len(text) - text.rfind("\n\n")
     return (
         math.log(size),
         math.log(last_part + 1),
         50 * count("\n") / size,
-        10 * sum(map(count, _DIGITS)) / size,
-        20 * sum(map(count, _CODE_MARKS)) / size,
+        10 * (len(encoded) - len(remain(None, _DIGITS))) / size,
+        20 * (len(encoded) - len(remain(None, _CODE_MARKS))) / size,
         5 * count(" ") / size,
         100 * count("?") / size,
         50 * (count("\\") + count("$")) / size,
-        len(text.encode("utf-8", "surrogatepass")) / size,
+        len(encoded) / size,
     )
 
 
 class Lexicon:
     """A router's table over word pieces, learned from its training prompts.
 
-    tokens: ids of the pieces it knows, int [k]
+    tokens: ids of the pieces it knows, of `tokenizer`, int [k]
     idf: inverse document frequency of each, float32 [k]
     table: what each says, float32 [k, r]
 
@@ -82,13 +89,16 @@ class Lexicon:
     def __init__(
         self, tokens: NDArray[Any], idf: NDArray[np.floating[Any]], table: NDArray[Any]
     ) -> None:
-        """Take the three columns of the pieces it knows."""
+        """Take the three columns of the pieces it knows; ValueError where an id is none."""
+        if len(tokens) and not 0 <= tokens.min() <= tokens.max() < _MOST_TOKENS:
+            raise ValueError(f"token ids must be in 0..{_MOST_TOKENS - 1}")
         self.tokens = tokens.astype(np.int32)
         # Half precision is enough for a sum over many words, and what a router stores.
         self.table = table.astype(np.float16)
         self.idf = idf.astype(np.float32)
         unknown = len(tokens)
-        self._slots = np.full(vocabulary_size(), unknown, dtype=np.intp)
+        # The slot of every id up to the greatest known; that of the last stands for all beyond.
+        self._slots = np.full(int(tokens.max(initial=-1)) + 2, unknown, dtype=np.intp)
         self._slots[self.tokens] = np.arange(unknown)
         self._weights = np.append(self.idf, np.float32(0))
         zero = np.zeros((1, table.shape[1]), np.float32)
@@ -104,7 +114,7 @@ class Lexicon:
         if not ids:
             return np.zeros(self.dimension, np.float32)
         counts = Counter(ids)
-        slots = self._slots.take(list(counts))
+        slots = self._slots.take(list(counts), mode="clip")
         frequencies = np.fromiter(counts.values(), np.float32, len(counts))
         weights = self._weights.take(slots) * (1 + np.log(frequencies))
         length = math.sqrt(weights @ weights)
@@ -126,18 +136,17 @@ class Lexicon:
         return cls(*(arrays[name] for name in LEXICON_ARRAYS))
 
 
-@dataclass(frozen=True)
 class Featurizer:
-    """Turns texts into the features that one router was trained on."""
+    """Turns texts into the features that one router was trained on.
 
-    encoder: Encoder
-    lexicon: Lexicon | None = None
+    dimension: width of the features
+    """
 
-    @property
-    def dimension(self) -> int:
-        """Width of the features."""
-        lexical = self.lexicon.dimension if self.lexicon else 0
-        return self.encoder.dimension + len(SURFACE) + lexical
+    def __init__(self, encoder: Encoder, lexicon: Lexicon | None = None) -> None:
+        """Take the views beside the surface."""
+        self.encoder, self.lexicon = encoder, lexicon
+        self.dimension = encoder.dimension + len(SURFACE) + (lexicon.dimension if lexicon else 0)
+        self._sharing = _sharing(encoder)
 
     def __call__(
         self,
@@ -146,30 +155,55 @@ class Featurizer:
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """Features [n, dimension]. A text has bit for bit the same row alone and in a batch."""
-        if cache is None:
-            vectors = self.encoder.encode(texts)
-        else:
-            vectors = cache.encode(self.encoder, texts, progress)
-        d = vectors.shape[1]
+        features = np.empty((len(texts), self.dimension), np.float32)
+        d = self.encoder.dimension
         width = d + len(SURFACE)
-        lexicon = self.lexicon
-        features = np.empty((len(texts), width + (lexicon.dimension if lexicon else 0)), np.float32)
-        features[:, :d] = vectors
+        if self.lexicon is None:
+            features[:, :d] = self._vectors(texts, cache, progress)
+        else:
+            ids = self.token_ids(texts)
+            if self._sharing is None or cache is not None:
+                features[:, :d] = self._vectors(texts, cache, progress)
+            else:
+                features[:, :d] = self._sharing.encode_ids(ids)
+            project = self.lexicon.project
+            for row, prompt in enumerate(ids):
+                features[row, width:] = project(prompt)
         for row, text in enumerate(texts):
             features[row, d:width] = surface(text)
-        if lexicon is not None:
-            ids_of = tokenizer().ids
-            for row, text in enumerate(texts):
-                features[row, width:] = lexicon.project(ids_of(text))
         return features
+
+    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Ids of the bundled word pieces of each text, in order."""
+        pieces = tokenizer() if self._sharing is None else self._sharing.tokenizer
+        return list(map(pieces.ids, texts))
+
+    def _vectors(
+        self, texts: Sequence[str], cache: EmbeddingCache | None, progress: Progress | None
+    ) -> NDArray[np.float32]:
+        """The encoder's vectors [n, d]."""
+        if cache is None:
+            return self.encoder.encode(texts)
+        return cache.encode(self.encoder, texts, progress)
+
+
+def _sharing(encoder: Encoder) -> StaticEncoder | None:
+    """The encoder, where its token ids are those of lexicons: then a text is cut up once."""
+    if isinstance(encoder, StaticEncoder) and encoder.tokenizer_hash == tokenizer_hash():
+        return encoder
+    return None
 
 
 @cache
 def tokenizer() -> WordPiece:
     """The bundled word pieces, which lexicons are indexed by whatever the encoder is."""
-    from onehead.encoders.static import load_static
+    return WordPiece.from_bytes(_TOKENIZER.read_bytes(), str(_TOKENIZER))
 
-    return load_static().tokenizer
+
+@cache
+def tokenizer_hash() -> str:
+    """SHA-256 of `tokenizer`'s file: a lexicon means something to this one only."""
+    return hashlib.sha256(_TOKENIZER.read_bytes()).hexdigest()
 
 
 @cache

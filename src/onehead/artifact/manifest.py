@@ -37,6 +37,7 @@ class Manifest:
     model_axes: for each array, the axis that runs over the pool, or None
     presets: willingness to pay in USD by name
     validation, hyperparameters: figures and settings, as plain JSON values (None, never NaN)
+    tokenizer: SHA-256 of the tokenizer whose ids the router's lexicon holds; "" without a lexicon
     profiles: each model's mean ``quality`` and ``cost_usd`` on the training data, where kept
     created: ISO 8601 time in UTC
     """
@@ -48,6 +49,7 @@ class Manifest:
     presets: Mapping[str, float]
     data_hash: str
     seed: int
+    tokenizer: str = ""
     validation: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -63,6 +65,7 @@ class Manifest:
             "created": self.created,
             "recipe": self.recipe,
             "encoder": asdict(self.encoder),
+            "tokenizer": self.tokenizer,
             "seed": self.seed,
             "data_hash": self.data_hash,
             "presets": dict(self.presets),
@@ -92,6 +95,7 @@ class Manifest:
             presets=dict(document["presets"]),
             data_hash=document["data_hash"],
             seed=document["seed"],
+            tokenizer=document["tokenizer"],
             validation=dict(document["validation"]),
             hyperparameters=dict(document["hyperparameters"]),
             profiles={name: dict(profile) for name, profile in document["profiles"].items()},

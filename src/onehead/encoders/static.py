@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 BUNDLED: Final = Path(__file__).parent.parent / "data" / "static"
 FILES: Final = ("config.json", "tokenizer.json", "model.safetensors")
+_SHORT: Final = 256
+"""So many whole numbers in −128..127 have a sum that fits into 16 bits."""
+_TINY: Final = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,8 @@ class StaticEncoder:
     tokenizer: WordPiece
     table: NDArray[np.int8] | NDArray[np.float32]
     normalize: bool
+    tokenizer_hash: str = ""
+    """SHA-256 of tokenizer.json: what an id means."""
 
     @property
     def dimension(self) -> int:
@@ -47,16 +52,20 @@ class StaticEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors [n, dimension]: means of token vectors, of length 1 where the table says so."""
+        return self.encode_ids([self.tokenizer.ids(text) for text in texts])
+
+    def encode_ids(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+        """Vectors [n, dimension] of texts that are token ids of `tokenizer` already."""
         vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        ids_of, table = self.tokenizer.ids, self.table
-        exact = np.int32 if table.dtype == np.int8 else np.float32
-        for row, text in enumerate(texts):
-            if ids := ids_of(text):
+        table, whole = self.table, self.table.dtype == np.int8
+        for row, ids in enumerate(texts):
+            if ids:
+                exact = (np.int16 if len(ids) <= _SHORT else np.int32) if whole else np.float32
                 total = np.add.reduce(table.take(ids, 0, mode="clip"), axis=0, dtype=exact)
                 vectors[row] = total if self.normalize else total / len(ids)
         if self.normalize:
             lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-            vectors /= np.where(lengths > 0, lengths, 1)[:, None]
+            vectors /= np.maximum(lengths, _TINY)[:, None]
         return vectors
 
 
@@ -81,6 +90,7 @@ def load_static(directory: Path | None = None) -> StaticEncoder:
         tokenizer=tokenizer,
         table=table,
         normalize=bool(_config(contents["config.json"], folder / "config.json").get("normalize")),
+        tokenizer_hash=hashlib.sha256(contents["tokenizer.json"]).hexdigest(),
     )
 
 

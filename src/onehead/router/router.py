@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from onehead.artifact import Artifact, Manifest, load
 from onehead.encoders import Encoder, load_encoder
 from onehead.errors import ArtifactError, EncoderError, UsageError
-from onehead.features import LEXICON_ARRAYS, Featurizer, Lexicon
+from onehead.features import LEXICON_ARRAYS, Featurizer, Lexicon, tokenizer_hash
 from onehead.messages import routing_text
 from onehead.policy import UNCONSTRAINED, Constraints, choose, parse_willingness_to_pay
 from onehead.predictors.network import NetworkPredictor
@@ -199,11 +199,19 @@ class Router:
 def _lexicon(artifact: Artifact) -> Lexicon | None:
     """The router's own words, where it has some; ArtifactError when they do not fit together."""
     try:
-        return Lexicon.of(artifact.arrays)
+        lexicon = Lexicon.of(artifact.arrays)
     except (KeyError, IndexError, ValueError) as error:
         raise ArtifactError(
             f"the router's lexicon does not fit this onehead ({error}). Train the router again."
         ) from error
+    if lexicon is not None and artifact.manifest.tokenizer != tokenizer_hash():
+        raise ArtifactError(
+            "the router's lexicon counts the word pieces of another tokenizer (hash "
+            f"{artifact.manifest.tokenizer[:12] or 'unknown'}) than this onehead's "
+            f"({tokenizer_hash()[:12]}). Train the router again with this version, or route with "
+            f"onehead {artifact.manifest.onehead_version}."
+        )
+    return lexicon
 
 
 def bundled_path() -> Path:

@@ -11,7 +11,7 @@ import numpy as np
 from onehead.artifact import Artifact, EncoderRecord, Manifest
 from onehead.encoders import load_encoder
 from onehead.errors import DataError
-from onehead.features import Featurizer
+from onehead.features import Featurizer, tokenizer_hash
 from onehead.policy import presets
 from onehead.training.amounts import amounts_of
 from onehead.training.estimating import aiq_of, estimate
@@ -186,6 +186,7 @@ def _artifact(fitted: Fitted, examples: Examples, origin: Origin) -> Artifact:
         presets=presets(means, costs),
         data_hash=examples.table.content_hash(),
         seed=origin.seed,
+        tokenizer=tokenizer_hash() if fitted.lexicon else "",
         validation=dict(origin.validation),
         hyperparameters=dict(origin.settings),
         profiles={
