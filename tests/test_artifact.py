@@ -44,6 +44,16 @@ def test_a_router_comes_back_as_it_was(artifact: Artifact, router_dir: Path) -> 
     assert names == [".json", ".onnx", ".safetensors"]
 
 
+def test_arrays_that_are_views_come_back_as_they_were(artifact: Artifact, tmp_path: Path) -> None:
+    flipped = {
+        name: np.asfortranarray(array)[:, ::-1] if name == "keys" else np.asfortranarray(array)
+        for name, array in artifact.arrays.items()
+    }
+    save(replace(artifact, arrays=flipped), tmp_path / "r")
+    for name, array in load(tmp_path / "r").arrays.items():
+        np.testing.assert_array_equal(array, flipped[name])
+
+
 def test_saving_again_replaces_the_router_and_leaves_other_files(router_dir: Path) -> None:
     (router_dir / "MODEL_CARD.md").write_text("mine")
     newer = make_artifact(seed=7)

@@ -94,7 +94,7 @@ class Lexicon:
             raise ValueError(f"token ids must be in 0..{_MOST_TOKENS - 1}")
         self.tokens = tokens.astype(np.int32)
         # Half precision is enough for a sum over many words, and what a router stores.
-        self.table = table.astype(np.float16)
+        self.table = np.ascontiguousarray(table, np.float16)
         self.idf = idf.astype(np.float32)
         unknown = len(tokens)
         # The slot of every id up to the greatest known; that of the last stands for all beyond.

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from onehead.artifact.atomic import write_bytes
 from onehead.artifact.manifest import FORMAT_VERSION, Artifact, Manifest
 from onehead.errors import ArtifactError, OneheadError, UsageError
@@ -41,7 +43,7 @@ def save(artifact: Artifact, directory: str | Path) -> None:
 
     contents = {
         "network": (artifact.network, ".onnx"),
-        "arrays": (to_safetensors(dict(artifact.arrays)), ".safetensors"),
+        "arrays": (to_safetensors(_contiguous(artifact.arrays)), ".safetensors"),
     }
     records = {kind: _record(kind, *content) for kind, content in contents.items()}
     manifest = _seal({"format": _FORMAT, **artifact.manifest.to_document(), "files": records})
@@ -164,6 +166,11 @@ def _arrays(data: bytes, path: Path) -> dict[str, NDArray[Any]]:
         return from_safetensors(data)
     except (SafetensorError, KeyError, ValueError) as error:
         raise ArtifactError(f"{path} is no safetensors file ({error}). {_MEND}") from error
+
+
+def _contiguous(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The arrays row by row in memory: safetensors writes the bytes of a transposed view as they lie."""
+    return {name: np.asarray(array, order="C") for name, array in arrays.items()}
 
 
 def _record(kind: str, data: bytes, suffix: str) -> dict[str, Any]:

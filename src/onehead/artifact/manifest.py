@@ -146,7 +146,7 @@ class Artifact:
         for name, array in self.arrays.items():
             axis = self.manifest.model_axes[name]
             taken = array if axis is None else np.take(array, columns, axis)
-            arrays[name] = np.ascontiguousarray(taken)
+            arrays[name] = np.asarray(taken, order="C")
         profiles = {name: p for name, p in self.manifest.profiles.items() if name in pool.ids}
         manifest = replace(self.manifest, pool=pool, profiles=profiles)
         if len(profiles) == len(pool):

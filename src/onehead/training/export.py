@@ -46,7 +46,7 @@ def export(
         )
     axes = _model_axes(network)
     arrays = {
-        name: np.ascontiguousarray(tensor.detach().numpy())
+        name: np.asarray(tensor.detach().numpy(), order="C")
         for name, tensor in network.state_dict().items()
     }
     proto = cast("ONNXProgram", program).model_proto  # None only from the older exporter
