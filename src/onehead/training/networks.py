@@ -92,9 +92,9 @@ class RandomQuality(nn.Module):
         self.register_buffer("seeds", seeds)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Uniform in [0, 1], [n, m]."""
-        phase = torch.sin(x @ self.seeds) * 1000.0
-        return phase - torch.floor(phase)
+        """About uniform in [0, 1], [n, m]: a triangle wave, which has no jumps for rounding to find."""
+        phase = x @ self.seeds
+        return torch.abs(2.0 * (phase - torch.floor(phase)) - 1.0)
 
 
 class LinearQuality(nn.Module):
@@ -160,13 +160,16 @@ class PerModelMLP(nn.Module):
         }
 
     def logits(self, x: Tensor) -> Tensor:
-        """Logits [n, m]."""
-        hidden = x[:, : self.inputs].unsqueeze(0)
+        """Logits [n, m].
+
+        A row more goes along: alone, a row would be summed in another order than in a batch.
+        """
+        hidden = torch.cat([x, x[:1]])[:, : self.inputs].unsqueeze(0)
         for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
             hidden = torch.matmul(hidden, weight) + bias
             if i + 1 < len(self.weights):
                 hidden = torch.relu(hidden)
-        return hidden.squeeze(2).T
+        return hidden.squeeze(2).T[:-1]
 
     def forward(self, x: Tensor) -> Tensor:
         """Quality [n, m]."""
@@ -176,20 +179,24 @@ class PerModelMLP(nn.Module):
 class PaperHead(nn.Module):
     """One head of cross-attention over models, as far as arXiv 2509.09782 says.
 
-    query: W_Q over the prompt's vector. Keys and values: W_K and W_V over the model vectors
-    [m, c] (mean outcome per prompt cluster). How the attended vector becomes one estimate per model
-    is not published. Here a model's estimate reads what an encoder layer would see at its place:
-    the query, the attended mixture, the model's own value and its product with the query.
+    query: W_Q over the prompt's vector. Keys and values: W_K and W_V over the vectors of the
+    training pool, `context` [p, c] (mean outcome per prompt cluster). `model_vectors` [m, c] are
+    those of the pool in force: a model that leaves it takes nothing from the others. How the
+    attended vector becomes one estimate per model is not published. Here a model's estimate reads
+    what an encoder layer would see at its place: the query, the attended mixture, the model's own
+    value and its product with the query.
     """
 
     model_axes: ClassVar[Mapping[str, int]] = {"model_vectors": 0}
     model_vectors: Tensor
+    context: Tensor
 
     def __init__(
         self, model_vectors: Tensor, inputs: int, width: int, hidden: int, outputs: int
     ) -> None:
         super().__init__()
         self.register_buffer("model_vectors", model_vectors)
+        self.register_buffer("context", model_vectors.clone())
         clusters = model_vectors.shape[1]
         self.inputs = inputs
         self.to_query = nn.Linear(inputs, width)
@@ -203,9 +210,9 @@ class PaperHead(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Raw outputs [n, m, outputs]."""
         query = self.to_query(x[:, : self.inputs])
-        keys, values = self.to_key(self.model_vectors), self.to_value(self.model_vectors)
+        keys, values = self.to_key(self.context), self.to_value(self.model_vectors)
         weights = torch.softmax(query @ keys.T / keys.shape[1] ** 0.5, dim=1)
-        attended = weights @ values
+        attended = weights @ self.to_value(self.context)
         prompt = self.from_prompt(torch.cat([query, attended], dim=1)).unsqueeze(1)
         model = self.from_model(values).unsqueeze(0)
         product = self.from_product(query.unsqueeze(1) * values.unsqueeze(0))

@@ -128,9 +128,10 @@ def examples_of(
         )
     amounts = amounts_of(table, costs)
     featurizer = Featurizer(encoder)
-    features = featurizer(
-        table.prompts, cache, lambda done, total: progress("embedding", done, total)
-    )
+    n = table.n_prompts
+    progress("embedding", 0, n)
+    features = featurizer(table.prompts, cache, lambda done, _: progress("embedding", done, n))
+    progress("embedding", n, n)
     return Examples(table, features, count_pieces(table.prompts), amounts)
 
 

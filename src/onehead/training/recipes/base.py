@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Options = Mapping[str, Any]
 
 _CENTROIDS = 64
+_LEAST_SPAN = 0.1
 _AMOUNT_RIDGE = 0.02
 """Penalty of the linear amounts, per example; amounts are far less noisy than outcomes."""
 
@@ -183,7 +184,8 @@ def smearing(residual: Floats) -> Floats:
 def familiarity(examples: Examples, seed: int) -> Familiarity:
     """Confidence from clusters of the training vectors.
 
-    1 from the median training prompt on, ½ at the first percentile, 0 as far below again.
+    1 from the median training prompt on, ½ at the first percentile, 0 as far below again, but at
+    least `_LEAST_SPAN` below: a few prompts that are their own clusters are no measure.
     """
     from sklearn.cluster import KMeans
 
@@ -192,7 +194,7 @@ def familiarity(examples: Examples, seed: int) -> Familiarity:
     centroids = unit(KMeans(count, n_init=1, random_state=seed).fit(vectors).cluster_centers_)
     nearest = (vectors @ centroids.T).max(axis=1)
     high, usual = np.quantile(nearest, 0.5), np.quantile(nearest, 0.01)
-    low = min(high - 2 * (high - usual), high - 1e-3)
+    low = min(high - 2 * (high - usual), high - _LEAST_SPAN)
     return Familiarity(tensor(centroids), torch.tensor(float(low)), torch.tensor(float(high)))
 
 

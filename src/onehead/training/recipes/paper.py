@@ -42,11 +42,12 @@ if TYPE_CHECKING:
 
 def fit_paper(examples: Examples, options: Options, seed: int) -> Fitted:
     """Model vectors, then the two predictors."""
-    torch.manual_seed(seed)
     standard = Standard.of(examples)
     clusters = _clusters(examples, int(options["clusters"]), seed)
-    quality = _fit_quality(examples, standard, clusters, options, seed)
-    amounts = _fit_amounts(examples, standard, clusters, options, seed)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        quality = _fit_quality(examples, standard, clusters, options, seed)
+        amounts = _fit_amounts(examples, standard, clusters, options, seed)
     return assemble(examples, standard, quality, amounts, seed)
 
 

@@ -91,6 +91,8 @@ def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
     to_unit = 1.0 / np.sqrt(d)  # standardised vectors are about √d long
     weight, bias = np.zeros((d, examples.table.n_models)), known_mean(examples.quality)
     for j, rows in enumerate(known.T):
+        if not rows.any():
+            continue
         model = LinearSVR(
             C=float(options["C"]), epsilon=float(options["epsilon"]), random_state=seed
         )
