@@ -78,6 +78,8 @@ def weigh(
     from scipy.sparse import diags
     from sklearn.preprocessing import normalize
 
+    if len(tokens) == 0:  # prompts without a word in common
+        return counts[:, tokens]
     weights = counts[:, tokens].copy()
     weights.data = 1 + np.log(weights.data)
     return normalize(weights @ diags(idf), copy=False).astype(np.float32)
@@ -167,7 +169,7 @@ def _logistic(
 def _compress(weights: Floats) -> tuple[Floats, Floats]:
     """Write weights [k, t] as a product [k, r] · [r, t], exact up to `_MAX_RANK` tasks."""
     t = weights.shape[1]
-    if t <= _MAX_RANK:
+    if t <= _MAX_RANK or len(weights) == 0:
         return weights, np.eye(t)
     from sklearn.utils.extmath import randomized_svd
 

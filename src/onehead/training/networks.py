@@ -274,9 +274,9 @@ class Gate(nn.Module):
 class AnchorAttention(nn.Module):
     """Ours: a soft task prior, corrected by one head that attends over anchor prompts.
 
-    task_quality [t, m]: what each model achieves on each task; metric [d, k]: projection of
-    queries; keys [a, k]: projected anchors, unit length; values [a, m]: how much better each model
-    did on each anchor than its task says, 0 where it was not run; slope, offset [m]: calibration.
+    task_quality [t, m]: what each model achieves on each task; focus [d]: weight of each feature
+    in the metric; keys [a, d]: anchors in that metric, unit length; values [a, m]: what an anchor
+    adds to each model's prior; slope, offset [m]: calibration.
     """
 
     model_axes: ClassVar[Mapping[str, int]] = {
@@ -286,7 +286,7 @@ class AnchorAttention(nn.Module):
         "offset": 0,
     }
     task_quality: Tensor
-    metric: Tensor
+    focus: Tensor
     keys: Tensor
     values: Tensor
     sharpness: Tensor
@@ -302,7 +302,7 @@ class AnchorAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Quality [n, m]."""
         prior = self.gate(x) @ self.task_quality
-        weights = attention(x @ self.metric, self.keys, self.sharpness)
+        weights = attention(x * self.focus, self.keys, self.sharpness)
         raw = torch.clamp(prior + weights @ self.values, _PROBABILITY, 1 - _PROBABILITY)
         return torch.sigmoid(self.slope * torch.logit(raw) + self.offset)
 

@@ -5,10 +5,14 @@ quality = calibrate( Σ_t p(t | prompt) · mean[t, model] + Σ_a weight(prompt, 
 - p(t | prompt): a linear classifier over a lexicon and the encoder's vector;
 - mean[t, model]: means per task and model, shrunk toward an additive model, so that a pool whose
   models ran on different tasks can be learned together;
-- weight(prompt, a): the softmax of cosines in a learned metric;
-- value[a, model]: how much better the model did on the anchor than the prior said (0 where it was
-  not run), the part that all models share and the part of its own damped apart: the first says how
-  hard a prompt is and is predictable, the second decides the routing and is mostly noise.
+- weight(prompt, a): one attention head, the softmax of cosines of the prompt and the anchors;
+- value[a, model]: solved, so that the head's answer fits what the prior leaves of all known
+  outcomes: a ridge regression on attention weights, as the posterior mean of a Gaussian process
+  is a sum over solved values. A new model is one more column; nothing else depends on the pool.
+
+What the prior leaves has a part that all models share (how hard the prompt is) and a part of each
+model's own. The first is predictable, the second decides the routing and is mostly noise, so it is
+shrunk harder.
 """
 
 from __future__ import annotations
@@ -19,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from onehead.training.calibrate import calibrate
 from onehead.training.gate import Labelled, fit_gate, held_out_probabilities, labels_of, task_means
 from onehead.training.networks import AnchorAttention, Gate, TaskAmounts, attention
 from onehead.training.recipes.base import (
@@ -28,9 +33,10 @@ from onehead.training.recipes.base import (
     Standard,
     assemble,
     linear_amounts,
+    ridge,
     tensor,
+    unit,
 )
-from onehead.training.recipes.loop import known_cross_entropy, train
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,190 +45,134 @@ if TYPE_CHECKING:
     from onehead.training.gate import TaskGate
 
     Floats = NDArray[np.float64]
+    Rows = NDArray[np.intp]
 
 _FOLDS = 4
-_INSIDE = 0.005
+_PAIRS = 512
+"""Anchors whose pairs measure how far cosines spread."""
 
 
 @dataclass(frozen=True, eq=False)
-class Remainder:
-    """What the prior leaves to the head, for each training prompt.
+class Head:
+    """One attention head over anchors.
 
-    x: standardised features, [n, d]
-    prior: the prior's estimates, [n, m]
-    shared: outcome − prior, its mean over the models that were run, [n, 1]
-    own: what each model's outcome differs by from the shared part, 0 where it was not run, [n, m]
+    focus: weight of each standardised feature in the metric, [d]
+    keys: anchors in that metric, unit length, [a, d]
+    sharpness: of the softmax over cosines
     """
 
-    x: torch.Tensor
-    prior: torch.Tensor
-    shared: torch.Tensor
-    own: torch.Tensor
+    focus: NDArray[np.float32]
+    keys: NDArray[np.float32]
+    sharpness: float
 
     @classmethod
-    def of(cls, x: NDArray[np.float32], quality: Floats, prior: Floats) -> Remainder:
-        """From outcomes [n, m], NaN where unknown."""
-        known = ~np.isnan(quality)
-        residual = np.where(known, quality - prior, 0.0)
-        count = np.maximum(known.sum(axis=1, keepdims=True), 1)
-        shared = residual.sum(axis=1, keepdims=True) / count
-        own = np.where(known, residual - shared, 0.0)
-        return cls(tensor(x), tensor(prior), tensor(shared), tensor(own))
+    def over(cls, standard: Standard, options: Options, seed: int) -> Head:
+        """A head over anchors drawn from the training prompts.
 
+        The sharpness is given in standard deviations of the anchors' cosines, so that it means the
+        same for every encoder.
+        """
+        surface = standard.x.shape[1] - standard.d
+        focus = np.append(np.ones(standard.d), np.full(surface, float(options["surface_focus"])))
+        order = np.random.default_rng(seed).permutation(len(standard.x))
+        anchors = np.sort(order[: int(options["anchors"])])
+        keys = unit(standard.x[anchors] * focus)
+        some = keys[:_PAIRS] @ keys[:_PAIRS].T
+        pairs = some[np.triu_indices(len(some), 1)]
+        spread = float(pairs.std()) if len(pairs) else 0.0
+        sharpness = float(options["sharpness"]) / max(spread, 1e-3)
+        return cls(focus.astype(np.float32), keys, sharpness)
 
-class Metric(torch.nn.Module):
-    """What is learned of the head: a projection, its sharpness, and the two dampings."""
-
-    def __init__(self, width: int, options: Options, seed: int) -> None:
-        super().__init__()
-        generator = torch.Generator().manual_seed(seed)
-        size = float(options["input_scale"]) / width**0.5
-        start = torch.randn(width, int(options["width"]), generator=generator) * size
-        self.projection = torch.nn.Parameter(start)
-        self.log_sharpness = torch.nn.Parameter(torch.tensor(float(options["sharpness"])).log())
-        self.shared = torch.nn.Parameter(torch.tensor(0.5))
-        self.own = torch.nn.Parameter(torch.tensor(0.3))
-
-    def keys(self, x: torch.Tensor) -> torch.Tensor:
-        """Projected prompts of length 1, [n, width]."""
-        return torch.nn.functional.normalize(x @ self.projection, dim=1)
-
-    def values(self, shared: torch.Tensor, own: torch.Tensor) -> torch.Tensor:
-        """Damped residuals [a, m] from their shared part [a, 1] and the rest [a, m]."""
-        return self.shared * shared + self.own * own
+    def weights(self, x: NDArray[np.float32]) -> Floats:
+        """Attention weights [n, a] of standardised features [n, d]."""
+        with torch.no_grad():
+            weights = attention(
+                tensor(x * self.focus), tensor(self.keys), torch.tensor(self.sharpness)
+            )
+        return weights.numpy().astype(np.float64)
 
 
 def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
-    """The prior, then the head over its residuals, then calibration."""
+    """The prior, then the head over what it leaves, then calibration."""
     standard = Standard.of(examples)
     tasks, labels = labels_of(examples, seed)
     dense = standard.x * np.float32(options["gate_dense"])
-    strength = float(options["gate_strength"])
     labelled = Labelled(examples, dense, tasks, labels)
-    gate = fit_gate(labelled, strength)
-    held_out = _held_out(labelled, strength, seed)
+    fold = _folds(examples, seed)
+    gate = fit_gate(labelled, float(options["gate_strength"]))
+    held_out = _held_out(labelled, float(options["gate_strength"]), fold)
     labels = np.where(labels >= 0, labels, held_out.argmax(axis=1))
     means = task_means(examples.quality, labels, len(tasks), float(options["prior_count"]))
-    left = Remainder.of(standard.x, examples.quality, held_out @ means)
-    metric = Metric(standard.x.shape[1], options, seed)
-    _train_metric(metric, left, tensor(examples.quality), options, seed)
-    anchors = _anchors(examples, int(options["anchors"]), seed)
-    raw = _leave_one_out(metric, left, anchors)
-    slope, offset = _calibrate(raw, examples.quality, float(options["calibration_count"]))
-    rows = torch.from_numpy(anchors)
-    with torch.no_grad():
-        arrays = {
-            "task_quality": tensor(means),
-            "metric": _widen(metric.projection, gate),
-            "keys": metric.keys(left.x[rows]),
-            "values": metric.values(left.shared[rows], left.own[rows]),
-            "sharpness": metric.log_sharpness.exp(),
-            "slope": tensor(slope),
-            "offset": tensor(offset),
-        }
+    head = Head.over(standard, options, seed)
+    weights, prior = head.weights(standard.x), held_out @ means
+    left = examples.quality - prior
+    raw = prior + _held_out_corrections(weights, left, fold, options)
+    slope, offset = calibrate(raw, examples.quality, float(options["calibration_count"]))
+    arrays = {
+        "task_quality": means,
+        "focus": np.append(head.focus, np.zeros(gate.lexicon.dimension)),
+        "keys": np.pad(head.keys, ((0, 0), (0, gate.lexicon.dimension))),
+        "values": solve_values(weights, left, options),
+        "sharpness": np.array(head.sharpness),
+        "slope": slope,
+        "offset": offset,
+    }
     network_gate = _network_gate(gate, float(options["gate_dense"]))
-    inputs = np.concatenate(
-        [standard.x, np.zeros((len(examples), gate.lexicon.dimension)), held_out], 1
-    )
-    amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs.astype(np.float32)))
-    quality = AnchorAttention(network_gate, arrays)
+    quality = AnchorAttention(network_gate, {name: tensor(a) for name, a in arrays.items()})
+    blind = np.zeros((len(examples), gate.lexicon.dimension))
+    inputs = np.concatenate([standard.x, blind, held_out], axis=1).astype(np.float32)
+    amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs))
     return assemble(examples, standard, quality, amounts, seed, lexicon=gate.lexicon)
 
 
-def _held_out(labelled: Labelled, strength: float, seed: int) -> Floats:
-    """Task probabilities of the training prompts as of unseen ones, [n, t]."""
-    table, t = labelled.examples.table, len(labelled.tasks)
-    distinct = len(set(table.prompts))
-    if t == 1 or distinct < 2:
-        return np.eye(t)[np.maximum(labelled.labels, 0)]
-    return held_out_probabilities(labelled, strength, table.folds(min(_FOLDS, distinct), seed))
+def solve_values(weights: Floats, left: Floats, options: Options) -> Floats:
+    """Values [a, m] such that weights @ values fits what the prior left [n, m], NaN where unknown.
 
-
-def _train_metric(
-    metric: Metric, left: Remainder, target: torch.Tensor, options: Options, seed: int
-) -> None:
-    """Leave-one-out: each prompt of a batch attends over a sample of the others."""
-    n = len(left.x)
-    generator = torch.Generator().manual_seed(seed)
-    sample = min(int(options["sample"]), n)
-    drop = float(options["dropout"])
-
-    def loss(rows: torch.Tensor) -> torch.Tensor:
-        others = torch.randperm(n, generator=generator)[:sample]
-        query = torch.nn.functional.dropout(left.x[rows], drop)
-        keys = metric.keys(torch.nn.functional.dropout(left.x[others], drop))
-        mask = rows[:, None] == others[None, :]
-        weights = attention(query @ metric.projection, keys, metric.log_sharpness.exp(), mask)
-        values = metric.values(left.shared[others], left.own[others])
-        raw = left.prior[rows] + weights @ values
-        return known_cross_entropy(torch.clamp(raw, _INSIDE, 1 - _INSIDE), target[rows])
-
-    if n < 3:
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        train(metric.parameters(), loss, n, options, seed)
-
-
-def _anchors(examples: Examples, most: int, seed: int) -> NDArray[np.intp]:
-    """Rows of the anchors: those with most outcomes first, else drawn at random."""
-    n = len(examples)
-    if n <= most:
-        return np.arange(n)
-    order = np.random.default_rng(seed).permutation(n)
-    return np.sort(order[:most])
-
-
-def _leave_one_out(metric: Metric, left: Remainder, anchors: NDArray[np.intp]) -> Floats:
-    """Raw estimates [n, m] of the training prompts; an anchor does not see itself."""
-    rows = torch.from_numpy(anchors)
-    parts = []
-    with torch.no_grad():
-        keys = metric.keys(left.x[rows])
-        values = metric.values(left.shared[rows], left.own[rows])
-        for part in torch.split(torch.arange(len(left.x)), 512):
-            mask = part[:, None] == rows[None, :]
-            if len(rows) == 1:
-                mask = torch.zeros_like(mask)
-            query = left.x[part] @ metric.projection
-            weights = attention(query, keys, metric.log_sharpness.exp(), mask)
-            parts.append(left.prior[part] + weights @ values)
-    return torch.cat(parts).numpy().astype(np.float64)
-
-
-def _calibrate(raw: Floats, quality: Floats, count: float) -> tuple[Floats, Floats]:
-    """Slope and offset [m] on the logit scale, by Newton steps.
-
-    Every model's pair is drawn toward (1, 0) as by `count` prompts that are calibrated already.
+    The mean over the models that were run and the rest are fitted apart, each with its penalty.
     """
-    clipped = np.clip(raw, 1e-4, 1 - 1e-4)
-    logits = np.log(clipped / (1 - clipped))
-    known = ~np.isnan(quality)
-    target = np.where(known, quality, 0.0)
-    slope, offset = np.ones(raw.shape[1]), np.zeros(raw.shape[1])
-    for j in range(raw.shape[1]):
-        rows = known[:, j]
-        inputs = np.stack([logits[rows, j], np.ones(rows.sum())], axis=1)
-        slope[j], offset[j] = _newton(inputs, target[rows, j], 0.2 * count)
-    return slope, offset
+    known = ~np.isnan(left)
+    count = known.sum(axis=1)
+    total = np.where(known, left, 0.0).sum(axis=1)
+    shared = np.where(count > 0, total / np.maximum(count, 1), np.nan)[:, None]
+    common = _solve(weights, shared, float(options["shared_penalty"]))
+    return common + _solve(weights, left - shared, float(options["own_penalty"]))
 
 
-def _newton(inputs: Floats, target: Floats, penalty: float, steps: int = 20) -> Floats:
-    """Logistic regression from (1, 0), penalised by the distance from there."""
-    start = np.array([1.0, 0.0])
-    pair = start.copy()
-    for _ in range(steps):
-        p = 1 / (1 + np.exp(-(inputs @ pair)))
-        slope = inputs.T @ (target - p) - penalty * (pair - start)
-        curvature = (inputs * (p * (1 - p))[:, None]).T @ inputs + penalty * np.eye(2)
-        pair = pair + np.linalg.solve(curvature, slope)
-    return pair
+def _solve(weights: Floats, target: Floats, penalty: float) -> Floats:
+    """Ridge-regressed values; the intercept goes into them, since weights sum to 1.
+
+    Weights are scaled to a total variance of 1 first, so that a penalty means the same for any
+    number of anchors and any sharpness.
+    """
+    scale = 1 / max(float(np.sqrt(weights.var(axis=0).sum())), 1e-6)
+    values, intercept = ridge(weights * scale, target, penalty)
+    return values * scale + intercept
 
 
-def _widen(projection: torch.Tensor, gate: TaskGate) -> torch.Tensor:
-    """The metric over the full features: the lexicon's columns do not count in it."""
-    blind = torch.zeros(gate.lexicon.dimension, projection.shape[1])
-    return torch.cat([projection.detach(), blind])
+def _held_out_corrections(weights: Floats, left: Floats, fold: Rows, options: Options) -> Floats:
+    """What the head says of each training prompt [n, m] with values solved without its fold."""
+    corrections = np.zeros_like(left)
+    for number in np.unique(fold):
+        here, rest = fold == number, fold != number
+        if rest.any():
+            corrections[here] = weights[here] @ solve_values(weights[rest], left[rest], options)
+    return corrections
+
+
+def _folds(examples: Examples, seed: int) -> Rows:
+    """A fold [n] for each prompt; a single one where there is only one text."""
+    distinct = len(set(examples.table.prompts))
+    if distinct < 2:
+        return np.zeros(len(examples), dtype=np.intp)
+    return examples.table.folds(min(_FOLDS, distinct), seed)
+
+
+def _held_out(labelled: Labelled, strength: float, fold: Rows) -> Floats:
+    """Task probabilities of the training prompts as of unseen ones, [n, t]."""
+    t = len(labelled.tasks)
+    if t == 1 or len(np.unique(fold)) < 2:
+        return np.eye(t)[np.maximum(labelled.labels, 0)]
+    return held_out_probabilities(labelled, strength, fold)
 
 
 def _network_gate(gate: TaskGate, dense_scale: float) -> Gate:
@@ -237,16 +187,11 @@ ATTENTION = Recipe(
         "gate_strength": 10.0,
         "gate_dense": 0.05,
         "prior_count": 20.0,
-        "width": 64,
-        "input_scale": 0.2,
-        "sharpness": 15.0,
-        "sample": 2048,
-        "epochs": 20,
-        "batch": 256,
-        "rate": 1e-2,
-        "decay": 0.01,
-        "dropout": 0.3,
-        "anchors": 2048,
+        "anchors": 1024,
+        "sharpness": 3.0,
+        "surface_focus": 0.3,
+        "shared_penalty": 0.002,
+        "own_penalty": 0.04,
         "calibration_count": 500.0,
     },
 )
