@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tables import NOTHING, markdown, mean, signed, taken, with_interval
+from tables import NOTHING, counted, markdown, mean, signed, taken, with_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,11 +78,9 @@ def readme_table(found: dict[str, Any]) -> str:
 
 
 def _head(entry: dict[str, Any]) -> str:
-    left = entry["left_out"]
-    lost = (
-        [f"{len(left['models'])} model(s) ({', '.join(left['models'])})"] if left["models"] else []
-    )
-    lost += [f"{left['n_prompts']:,} prompts"] if left["n_prompts"] else []
+    models, prompts = entry["left_out"]["models"], entry["left_out"]["n_prompts"]
+    lost = [f"{counted(len(models), 'model')} ({', '.join(models)})"] if models else []
+    lost += [counted(prompts, "prompt")] if prompts else []
     without = f" Left out for want of outcomes: {' and '.join(lost)}." if lost else ""
     counts = sorted({(row["n_train"], row["n_test"]) for row in entry["rows"]})
     sizes = " or ".join(f"{train:,} and {test:,}" for train, test in counts)
@@ -218,4 +216,4 @@ def _title(entry: dict[str, Any]) -> str:
 
 def _seeds(entry: dict[str, Any]) -> str:
     seeds = sorted({row["seed"] for row in entry["rows"]})
-    return f"{len(seeds)} seed(s) ({', '.join(map(str, seeds))})"
+    return f"{counted(len(seeds), 'seed')} ({', '.join(map(str, seeds))})"

@@ -50,13 +50,19 @@ def rate_of(value: float) -> str:
     return f"{value:,.{digits}f}"
 
 
+def counted(count: int, thing: str) -> str:
+    """A count and its noun."""
+    return f"{count:,} {thing}" if count == 1 else f"{count:,} {thing}s"
+
+
 def taken(run: dict[str, Any]) -> str:
     """On what, when and by which command figures were taken, as one sentence."""
     machine, packages = run["machine"], run["packages"]
     versions = ", ".join(f"{name} {at}" for name, at in packages.items() if at)
-    threads = f", {machine['threads']} thread(s) for arithmetic" if machine["threads"] else ""
+    threads = machine["threads"]
+    limited = f", {counted(int(threads), 'thread')} for arithmetic" if threads else ""
     return (
         f"{run['when'][:10]}, `{run['command']}` at commit {run['commit']}: {machine['processor']}, "
-        f"{machine['cores']} cores{threads}, {machine['memory_gb']:.0f} GB, {machine['system']}, load "
+        f"{machine['cores']} cores{limited}, {machine['memory_gb']:.0f} GB, {machine['system']}, load "
         f"{machine['load_before']:.1f} when it began; Python {run['python']}, {versions}."
     )
