@@ -88,10 +88,9 @@ def test_an_unknown_cost_is_an_error_that_a_given_one_mends() -> None:
     [
         ({"gpt": 0.1}, "no outcomes"),
         ({"model-1": 0.1}, "holds costs"),
-        ({"model-0": 0.0}, "above 0"),
-        ({"model-0": -1.0}, "above 0"),
-        ({"model-0": float("nan")}, "above 0"),
-        ({"model-0": float("inf")}, "above 0"),
+        ({"model-0": -1.0}, "0 for a free model"),
+        ({"model-0": float("nan")}, "0 for a free model"),
+        ({"model-0": float("inf")}, "0 for a free model"),
     ],
 )
 def test_impossible_given_costs_are_refused(given: dict[str, float], message: str) -> None:
@@ -99,6 +98,15 @@ def test_impossible_given_costs_are_refused(given: dict[str, float], message: st
     cost[:, 0] = np.nan
     with pytest.raises(UsageError, match=message):
         amounts_of(make_table(cost_usd=cost), given)
+
+
+def test_a_free_model_is_free_by_its_costs_or_by_word() -> None:
+    cost = make_table().cost_usd.copy()
+    cost[:, 0], cost[:, 1] = np.nan, 0.0
+    artifact = train(make_table(cost_usd=cost), recipe="constant", costs={"model-0": 0.0})
+    estimated = Router(artifact).estimate(["solve", ""]).cost_usd
+    np.testing.assert_array_equal(estimated[:, :2], 0.0)
+    assert (estimated[:, 2] > 0).all()
 
 
 def test_a_price_change_moves_costs_without_training_again() -> None:

@@ -1,7 +1,7 @@
 """What a call is paid for: tokens where they and the prices are known, dollars otherwise.
 
 Where a table holds tokens and costs of a model, its prices follow from them, so that a later price
-change needs no retraining. Where only dollars were observed, dollars are predicted.
+change needs no retraining. Where only dollars were observed, dollars are predicted. A model whose every cost is 0 is free.
 """
 
 from __future__ import annotations
@@ -69,9 +69,10 @@ def amounts_of(table: OutcomeTable, costs: Mapping[str, float] | None = None) ->
         cost = table.cost_usd[:, column]
         if np.isnan(cost).all() and model in given:
             cost = np.full(table.n_prompts, given[model])
-        log_output[:, column] = _log(cost)
+        free = bool((cost == 0).any()) and not bool((cost > 0).any())
         log_input[:, column] = np.where(np.isnan(cost), np.nan, 0.0)
-        cards.append(ModelCard(model))
+        log_output[:, column] = log_input[:, column] if free else _log(cost)
+        cards.append(ModelCard(model, "tokens", 0.0, 0.0) if free else ModelCard(model))
     _check_known(log_output, table.models)
     return Amounts(Pool(tuple(cards)), log_input, log_output)
 
@@ -104,8 +105,10 @@ def _check_costs(costs: Mapping[str, float], table: OutcomeTable) -> None:
                 f"a cost was given for {model!r}, which has no outcomes. The data holds: "
                 f"{', '.join(table.models)}."
             )
-        if not (np.isfinite(usd) and usd > 0):
-            raise UsageError(f"the cost given for {model!r} is {usd}; give USD per call, above 0.")
+        if not (np.isfinite(usd) and usd >= 0):
+            raise UsageError(
+                f"the cost given for {model!r} is {usd}; give USD per call, 0 for a free model."
+            )
         if not np.isnan(table.cost_usd[:, table.models.index(model)]).all():
             raise UsageError(f"the data holds costs of {model!r}; leave out the one given for it.")
 
