@@ -18,14 +18,15 @@ shrunk harder.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from onehead.training.calibrate import calibrate
 from onehead.training.gate import Labelled, fit_gate, held_out_probabilities, labels_of, task_means
-from onehead.training.networks import AnchorAttention, Gate, TaskAmounts, attention
+from onehead.training.networks import Amounts, LinearAmounts, attention
 from onehead.training.recipes.base import (
     Fitted,
     Options,
@@ -39,6 +40,8 @@ from onehead.training.recipes.base import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from onehead.training.examples import Examples
@@ -48,8 +51,75 @@ if TYPE_CHECKING:
     Rows = NDArray[np.intp]
 
 _FOLDS = 4
+_PROBABILITY = 1e-4
+"""Probabilities are kept this far from 0 and 1 before a logit."""
 _PAIRS = 512
 """Anchors whose pairs measure how far cosines spread."""
+
+
+class Gate(nn.Module):
+    """Which task a prompt belongs to. weight [d, t], bias [t]."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Task probabilities [n, t]."""
+        return torch.softmax(x @ self.weight + self.bias, dim=1)
+
+
+class AnchorAttention(nn.Module):
+    """Ours: a soft task prior, corrected by one head that attends over anchor prompts.
+
+    task_quality [t, m]: what each model achieves on each task; focus [d]: weight of each feature
+    in the metric; keys [a, d]: anchors in that metric, unit length; values [a, m]: what an anchor
+    adds to each model's prior; slope, offset [m]: calibration.
+    """
+
+    model_axes: ClassVar[Mapping[str, int]] = {
+        "task_quality": 1,
+        "values": 1,
+        "slope": 0,
+        "offset": 0,
+    }
+    task_quality: Tensor
+    focus: Tensor
+    keys: Tensor
+    values: Tensor
+    sharpness: Tensor
+    slope: Tensor
+    offset: Tensor
+
+    def __init__(self, gate: Gate, arrays: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.gate = gate
+        for name, array in arrays.items():
+            self.register_buffer(name, array)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quality [n, m]."""
+        prior = self.gate(x) @ self.task_quality
+        weights = attention(x * self.focus, self.keys, self.sharpness)
+        raw = torch.clamp(prior + weights @ self.values, _PROBABILITY, 1 - _PROBABILITY)
+        return torch.sigmoid(self.slope * torch.logit(raw) + self.offset)
+
+
+class TaskAmounts(nn.Module):
+    """`LinearAmounts` with the gate's task probabilities beside the features."""
+
+    def __init__(self, gate: Gate, linear: LinearAmounts) -> None:
+        super().__init__()
+        self.gate, self.linear = gate, linear
+
+    def forward(self, x: Tensor) -> Amounts:
+        """log_input and log_output [n, m]."""
+        amounts: Amounts = self.linear(torch.cat([x, self.gate(x)], dim=1))
+        return amounts
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor, nn
 
-from onehead.training.networks import PerModelMLP
 from onehead.training.recipes.base import (
     Fitted,
     Options,
@@ -21,6 +21,37 @@ from onehead.training.recipes.loop import known_cross_entropy, train
 
 if TYPE_CHECKING:
     from onehead.training.examples import Examples
+
+
+class PerModelMLP(nn.Module):
+    """One small network per model, ReLU between layers, as RouterBench's MLP baseline.
+
+    weight i [m, in, out], bias i [m, 1, out]; the last layer has one output.
+    """
+
+    def __init__(self, weights: list[Tensor], biases: list[Tensor], inputs: int) -> None:
+        super().__init__()
+        self.weights, self.biases = nn.ParameterList(weights), nn.ParameterList(biases)
+        self.inputs = inputs
+        self.model_axes = {
+            f"{kind}.{i}": 0 for kind in ("weights", "biases") for i in range(len(weights))
+        }
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Logits [n, m].
+
+        A row more goes along: alone, a row would be summed in another order than in a batch.
+        """
+        hidden = torch.cat([x, x[:1]])[:, : self.inputs].unsqueeze(0)
+        for i, (weight, bias) in enumerate(zip(self.weights, self.biases, strict=True)):
+            hidden = torch.matmul(hidden, weight) + bias
+            if i + 1 < len(self.weights):
+                hidden = torch.relu(hidden)
+        return hidden.squeeze(2).T[:-1]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quality [n, m]."""
+        return torch.sigmoid(self.logits(x))
 
 
 def fit_mlp(examples: Examples, options: Options, seed: int) -> Fitted:

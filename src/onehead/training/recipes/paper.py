@@ -13,12 +13,12 @@ is a hyper-parameter of ours, with its reason:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
-from onehead.training.networks import PaperAmounts, PaperHead, PaperQuality
 from onehead.training.recipes.base import (
     Fitted,
     Options,
@@ -33,11 +33,93 @@ from onehead.training.recipes.base import (
 from onehead.training.recipes.loop import known_cross_entropy, known_squares, train
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from onehead.training.examples import Examples
+    from onehead.training.networks import Amounts
 
     Floats = NDArray[np.float64]
+
+
+class PaperHead(nn.Module):
+    """One head of cross-attention over models, as far as arXiv 2509.09782 says.
+
+    query: W_Q over the prompt's vector. Keys and values: W_K and W_V over the vectors of the
+    training pool, `context` [p, c] (mean outcome per prompt cluster). `model_vectors` [m, c] are
+    those of the pool in force: a model that leaves it takes nothing from the others. How the
+    attended vector becomes one estimate per model is not published. Here a model's estimate reads
+    what an encoder layer would see at its place: the query, the attended mixture, the model's own
+    value and its product with the query.
+    """
+
+    model_axes: ClassVar[Mapping[str, int]] = {"model_vectors": 0}
+    model_vectors: Tensor
+    context: Tensor
+
+    def __init__(
+        self, model_vectors: Tensor, inputs: int, width: int, hidden: int, outputs: int
+    ) -> None:
+        super().__init__()
+        self.register_buffer("model_vectors", model_vectors)
+        self.register_buffer("context", model_vectors.clone())
+        clusters = model_vectors.shape[1]
+        self.inputs = inputs
+        self.to_query = nn.Linear(inputs, width)
+        self.to_key = nn.Linear(clusters, width, bias=False)
+        self.to_value = nn.Linear(clusters, width, bias=False)
+        self.from_prompt = nn.Linear(2 * width, hidden)
+        self.from_model = nn.Linear(width, hidden, bias=False)
+        self.from_product = nn.Linear(width, hidden, bias=False)
+        self.out = nn.Linear(hidden, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Raw outputs [n, m, outputs]."""
+        query = self.to_query(x[:, : self.inputs])
+        keys, values = self.to_key(self.context), self.to_value(self.model_vectors)
+        weights = torch.softmax(query @ keys.T / keys.shape[1] ** 0.5, dim=1)
+        attended = weights @ self.to_value(self.context)
+        prompt = self.from_prompt(torch.cat([query, attended], dim=1)).unsqueeze(1)
+        model = self.from_model(values).unsqueeze(0)
+        product = self.from_product(query.unsqueeze(1) * values.unsqueeze(0))
+        outputs: Tensor = self.out(torch.relu(prompt + model + product))
+        return outputs
+
+
+class PaperQuality(nn.Module):
+    """The quality predictor of the paper: a probability from one `PaperHead`."""
+
+    def __init__(self, head: PaperHead) -> None:
+        super().__init__()
+        self.head = head
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quality [n, m]."""
+        return torch.sigmoid(self.head(x).squeeze(2))
+
+
+class PaperAmounts(nn.Module):
+    """The cost predictor of the paper: a second, separately trained `PaperHead`.
+
+    Its two outputs are deviations, in standard deviations `spread` [2], from the models' mean
+    log amounts `mean` [m, 2].
+    """
+
+    model_axes: ClassVar[Mapping[str, int]] = {"mean": 0}
+    mean: Tensor
+    spread: Tensor
+
+    def __init__(self, head: PaperHead, mean: Tensor, spread: Tensor) -> None:
+        super().__init__()
+        self.head = head
+        self.register_buffer("mean", mean)
+        self.register_buffer("spread", spread)
+
+    def forward(self, x: Tensor) -> Amounts:
+        """log_input and log_output [n, m]."""
+        amounts = self.mean + self.spread * self.head(x)
+        return amounts[:, :, 0], amounts[:, :, 1]
 
 
 def fit_paper(examples: Examples, options: Options, seed: int) -> Fitted:

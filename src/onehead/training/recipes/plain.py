@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
-from onehead.training.networks import (
-    ConstantQuality,
-    LinearQuality,
-    NeighbourQuality,
-    RandomQuality,
-)
 from onehead.training.recipes.base import (
     Fitted,
     Options,
@@ -28,11 +25,92 @@ from onehead.training.recipes.base import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from onehead.training.examples import Examples
 
     Floats = NDArray[np.float64]
+
+
+class ConstantQuality(nn.Module):
+    """Every prompt like the mean prompt. quality [m]."""
+
+    model_axes: ClassVar[Mapping[str, int]] = {"value": 0}
+    value: Tensor
+
+    def __init__(self, value: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("value", value)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quality [n, m]."""
+        return torch.zeros_like(x[:, :1]) + self.value
+
+
+class RandomQuality(nn.Module):
+    """An estimate without information that is the same whenever a prompt comes back. seeds [d, m]."""
+
+    model_axes: ClassVar[Mapping[str, int]] = {"seeds": 1}
+    seeds: Tensor
+
+    def __init__(self, seeds: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("seeds", seeds)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """About uniform in [0, 1], [n, m]: a triangle wave, which has no jumps for rounding to find."""
+        phase = x @ self.seeds
+        return torch.abs(2.0 * (phase - torch.floor(phase)) - 1.0)
+
+
+class LinearQuality(nn.Module):
+    """weight [d, m], bias [m]; clipped to [0, 1]."""
+
+    model_axes: ClassVar[Mapping[str, int]] = {"weight": 1, "bias": 0}
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, weight: Tensor, bias: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quality [n, m]."""
+        return torch.clamp(x @ self.weight + self.bias, 0.0, 1.0)
+
+
+class NeighbourQuality(nn.Module):
+    """Mean outcome of the k nearest training prompts by cosine; ties with the k-th all count.
+
+    keys [a, d], unit length; values [a, m], 0 where not observed; observed [a, m]; mean [m] fills
+    in where no neighbour was observed.
+    """
+
+    model_axes: ClassVar[Mapping[str, int]] = {"values": 1, "observed": 1, "mean": 0}
+    keys: Tensor
+    values: Tensor
+    observed: Tensor
+    mean: Tensor
+
+    def __init__(
+        self, keys: Tensor, values: Tensor, observed: Tensor, mean: Tensor, k: int
+    ) -> None:
+        super().__init__()
+        for name, array in (("keys", keys), ("values", values), ("observed", observed)):
+            self.register_buffer(name, array)
+        self.register_buffer("mean", mean)
+        self.k = k
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Quality [n, m]."""
+        cosine = functional.normalize(x[:, : self.keys.shape[1]], dim=1) @ self.keys.T
+        kth = torch.topk(cosine, self.k, dim=1).values[:, -1:]
+        near = (cosine >= kth).to(x.dtype)
+        total, count = near @ self.values, near @ self.observed
+        return torch.where(count > 0, total / torch.clamp(count, min=1.0), self.mean)
 
 
 def fit_constant(examples: Examples, _options: Options, seed: int) -> Fitted:
