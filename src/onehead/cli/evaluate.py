@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from onehead.router import Router
 
 
+_NAMES_WIDTH = 24
+"""Characters that the first column of a table keeps on a narrow terminal."""
+
+
 @click.command(
     epilog="\b\nExample:\n  onehead evaluate --router my-router --data held-out.parquet --report my-report"
 )
@@ -129,6 +133,7 @@ def _table(words: Table) -> object:
     from onehead.cli.output import table
 
     made = table(words.header)
+    made.columns[0].min_width = min(_NAMES_WIDTH, max(len(row[0]) for row in words.rows))
     for row in words.rows:
         made.add_row(*row)
     return made
