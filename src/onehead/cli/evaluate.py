@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from onehead.router import Router
 
 
-_NAMES_WIDTH = 26
-"""Characters that the first column of a table keeps on a narrow terminal."""
+_NAMES_WIDTH = {True: 26, False: 41}
+"""Characters that the first column takes at most, beside more than three figures and beside less."""
 _TOO_WIDE = "best single"
 """A column that 80 characters have no room for; the report shows it."""
 
@@ -136,7 +136,8 @@ def _table(words: Table) -> object:
 
     shown = [place for place, name in enumerate(words.header) if name != _TOO_WIDE]
     made = table([words.header[place] for place in shown])
-    made.columns[0].min_width = min(_NAMES_WIDTH, max(len(row[0]) for row in words.rows))
+    longest = max(len(row[0]) for row in words.rows)
+    made.columns[0].width = min(_NAMES_WIDTH[len(shown) > 4], longest)
     for row in words.rows:
         made.add_row(*(row[place] for place in shown))
     return made
