@@ -9,11 +9,16 @@
     ├── EncoderError          an encoder that cannot be loaded or did not answer
     └── MissingExtraError     an optional part of the package is not installed
 
-Each message says what was wrong, where, and how to mend it. `exit_code` is what the command line
+Each message says what was wrong, where, and how to mend it; `did_you_mean` helps with misspelt names. `exit_code` is what the command line
 returns and `status` what the gateway answers.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class OneheadError(Exception):
@@ -73,3 +78,12 @@ class MissingExtraError(OneheadError):
             f"{needs} needs the optional part {extra!r} of onehead, which is not installed. "
             f"Install it with: pip install 'onehead[{extra}]'"
         )
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A sentence, with a space before it, that suggests what `name` may stand for; "" for nothing."""
+    from difflib import get_close_matches
+
+    names = {one.lower(): one for one in known}
+    near = get_close_matches(name.strip().lower(), names, n=1, cutoff=0.7)
+    return f" Did you mean {names[near[0]]!r}?" if near else ""

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from onehead.errors import DataError, UsageError
+from onehead.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CostBasis = Literal["tokens", "usd"]
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +40,11 @@ class ModelCard:
     def __post_init__(self) -> None:
         if not self.id or self.id != self.id.strip():
             raise DataError(f"model id {self.id!r}: must be a non-empty name without outer spaces.")
+        if _CONTROL.search(self.id):
+            raise DataError(
+                f"model id {self.id!r}: holds a control character. Rename the model; ids are shown "
+                "on terminals and sent in headers."
+            )
         if self.cost_basis not in get_args(CostBasis):
             raise DataError(
                 f"model {self.id!r}: cost_basis {self.cost_basis!r} must be tokens or usd."
@@ -78,8 +86,10 @@ class Pool:
         try:
             return self.ids.index(model)
         except ValueError:
-            message = f"model {model!r} is not in the pool. It holds: {', '.join(self.ids)}."
-            raise UsageError(message) from None
+            raise UsageError(
+                f"model {model!r} is not in the pool.{did_you_mean(model, self.ids)} "
+                f"It holds: {', '.join(self.ids)}."
+            ) from None
 
     def indices(self, models: Iterable[str]) -> list[int]:
         """Columns of several models, in the order given."""

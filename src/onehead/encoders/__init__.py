@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from onehead.encoders.protocol import Encoder
-from onehead.errors import UsageError
+from onehead.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +21,7 @@ def load_encoder(spec: str = "static") -> Encoder:
     if kind not in _KINDS or lacking:
         raise UsageError(
             f"encoder {kind!r} is unknown or lacks its argument. Give one of: static, static:DIR, "
-            "onnx:DIR_OR_HUB_ID, http:MODEL@URL."
+            f"onnx:DIR_OR_HUB_ID, http:MODEL@URL.{did_you_mean(kind, set(_KINDS) - {kind})}"
         )
     return _KINDS[kind](argument)
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onehead.errors import UsageError
+from onehead.errors import UsageError, did_you_mean
 from onehead.policy.rewards import check_willingness_to_pay
 
 if TYPE_CHECKING:
@@ -93,6 +93,6 @@ def parse_willingness_to_pay(value: str | float, presets: Mapping[str, float]) -
     except (TypeError, ValueError):
         raise UsageError(
             f"willingness to pay {value!r} is neither an amount in USD, such as 0.002, nor one "
-            f"of: {', '.join(presets)}."
+            f"of: {', '.join(presets)}.{did_you_mean(str(text), presets)}"
         ) from None
     return check_willingness_to_pay(amount)

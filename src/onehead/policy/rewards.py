@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from onehead.errors import UsageError
+from onehead.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -51,7 +51,9 @@ def rank_score(
 def check_kind(kind: str) -> None:
     """UsageError unless `kind` names a reward."""
     if kind not in _KINDS:
-        raise UsageError(f"reward {kind!r} is unknown. Choose one of: {', '.join(_KINDS)}.")
+        raise UsageError(
+            f"reward {kind!r} is unknown. Choose one of: {', '.join(_KINDS)}.{did_you_mean(kind, _KINDS)}"
+        )
 
 
 def check_willingness_to_pay(value: float) -> float:

@@ -53,10 +53,11 @@ def no_eligible_model(
 
     The models nearest to being allowed come first: those on the allow-list, by cost.
     """
+    which = f" for prompt {row}" if len(cost_usd) > 1 else ""
     allowed = range(len(ids)) if constraints.models is None else sorted(set(constraints.models))
     ways = "raise the ceiling" if constraints.models is None else "allow more models"
     if not allowed:
-        return f"no model can be chosen for prompt {row}: the allow-list is empty; {ways}."
+        return f"no model can be chosen{which}: the allow-list is empty; {ways}."
     nearest = sorted(allowed, key=lambda column: (float(cost_usd[row, column]), ids[column]))
     reasons = [
         f"{ids[column]} {_obstacle(column, 0.0, float(cost_usd[row, column]), constraints)}"
@@ -67,7 +68,7 @@ def no_eligible_model(
     if len(allowed) < len(ids):
         reasons.append(f"{len(ids) - len(allowed)} are not among the models allowed")
         ways = "raise the ceiling or allow more models"
-    return f"no model can be chosen for prompt {row}: {'; '.join(reasons)}. To mend it, {ways}."
+    return f"no model can be chosen{which}: {'; '.join(reasons)}. To mend it, {ways}."
 
 
 def usd(amount: float) -> str:

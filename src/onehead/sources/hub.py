@@ -13,7 +13,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from onehead.errors import DataError, MissingExtraError, UsageError
+from onehead.errors import DataError, MissingExtraError, UsageError, did_you_mean
 
 HUB_PREFIX = "hub:"
 
@@ -55,7 +55,10 @@ def download(name: str) -> Path:
     release = RELEASES.get(name.removeprefix(HUB_PREFIX))
     if release is None:
         known = ", ".join(HUB_PREFIX + known for known in RELEASES)
-        raise UsageError(f"{name}: no such data is known. Known are {known}.")
+        raise UsageError(
+            f"{name}: no such data is known. Known are {known}."
+            f"{did_you_mean(name, [HUB_PREFIX + one for one in RELEASES])}"
+        )
     try:
         import httpx
         from huggingface_hub import hf_hub_download

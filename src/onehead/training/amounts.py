@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onehead.errors import DataError, UsageError
+from onehead.errors import DataError, UsageError, did_you_mean
 from onehead.pool import ModelCard, Pool
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ def _check_costs(costs: Mapping[str, float], table: OutcomeTable) -> None:
     for model, usd in costs.items():
         if model not in table.models:
             raise UsageError(
-                f"a cost was given for {model!r}, which has no outcomes. The data holds: "
-                f"{', '.join(table.models)}."
+                f"a cost was given for {model!r}, which has no outcomes."
+                f"{did_you_mean(model, table.models)} The data holds: {', '.join(table.models)}."
             )
         if not (np.isfinite(usd) and usd >= 0):
             raise UsageError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from onehead.errors import UsageError
+from onehead.errors import UsageError, did_you_mean
 from onehead.training.recipes.attention import ATTENTION
 from onehead.training.recipes.base import Fitted, Recipe
 from onehead.training.recipes.mlp import MLP
@@ -28,5 +28,7 @@ RECIPES: Final[dict[str, Recipe]] = {
 def recipe_named(name: str) -> Recipe:
     """The recipe of a name; UsageError lists them."""
     if name not in RECIPES:
-        raise UsageError(f"recipe {name!r} is unknown. Give one of: {', '.join(RECIPES)}.")
+        raise UsageError(
+            f"recipe {name!r} is unknown. Give one of: {', '.join(RECIPES)}.{did_you_mean(name, RECIPES)}"
+        )
     return RECIPES[name]

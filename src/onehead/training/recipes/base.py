@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from onehead.errors import UsageError
+from onehead.errors import UsageError, did_you_mean
 from onehead.training.networks import Familiarity, LinearAmounts, RouterNetwork
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class Recipe:
             if name not in self.options:
                 raise UsageError(
                     f"option {name!r} is unknown. The recipe has: "
-                    f"{', '.join(self.options) or 'none'}."
+                    f"{', '.join(self.options) or 'none'}.{did_you_mean(name, self.options)}"
                 )
         return replace(self, options={**self.options, **options}, candidates=())
 
