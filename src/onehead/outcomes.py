@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from onehead.errors import DataError, UsageError
+from onehead.errors import DataError, UsageError, did_you_mean
 from onehead.splits import fold_rows, split_rows
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 RELATIVE_TOLERANCE = 1e-6
 
 VALUES = ("quality", "cost_usd", "input_tokens", "output_tokens")
+
+MOST = 1e12
+"""No run costs more dollars or tokens: a larger number is a mistake, and its square overflows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,8 +131,8 @@ class OutcomeTable:
         unknown = [model for model in models if model not in column_of]
         if unknown:
             raise UsageError(
-                f"no outcomes of {', '.join(map(repr, unknown))}. "
-                f"The table holds: {', '.join(self.models)}."
+                f"no outcomes of {', '.join(map(repr, unknown))}."
+                f"{did_you_mean(unknown[0], self.models)} The table holds: {', '.join(self.models)}."
             )
         if not models:
             raise UsageError("no models left: keep at least one.")
@@ -237,8 +240,7 @@ class OutcomeTable:
 
     def _check_values(self, name: str, array: NDArray[np.float64]) -> None:
         """DataError at the first value that `name` cannot have."""
-        high = 1.0 if name == "quality" else np.finfo(np.float64).max
-        bad = np.argwhere((array < 0) | (array > high))
+        bad = np.argwhere((array < 0) | (array > highest(name)))
         if len(bad):
             i, j = bad[0]
             raise DataError(
@@ -259,7 +261,12 @@ class OutcomeTable:
 
 def allowed(name: str) -> str:
     """What values `name` may have, in words."""
-    return "between 0 and 1" if name == "quality" else "a finite number ≥ 0"
+    return "between 0 and 1" if name == "quality" else "a number from 0 to 1e12"
+
+
+def highest(name: str) -> float:
+    """The highest value that `name` may have."""
+    return 1.0 if name == "quality" else MOST
 
 
 def differ(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:

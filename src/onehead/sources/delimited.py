@@ -28,6 +28,22 @@ class CsvSource:
         if header is None:
             raise DataError(f"{self.name}: the file is empty. Give a header and one row at least.")
         self.columns = tuple(name.strip() for name in header)
+        self._check_header()
+
+    def _check_header(self) -> None:
+        """DataError where the header shows another encoding or another delimiter."""
+        text = "".join(self.columns)
+        if "\0" in text:
+            raise DataError(
+                f"{self.name}: the header holds NUL bytes, so it may be UTF-16. Save it as UTF-8, "
+                "for example with: iconv -f UTF-16LE -t UTF-8"
+            )
+        others = [mark for mark in ";\t|" if text.count(mark) > 1]
+        if len(self.columns) == 1 and others:
+            raise DataError(
+                f"{self.name}: the header has no comma but {text.count(others[0])} × "
+                f"{others[0]!r}. Separate the columns by commas."
+            )
 
     def read(self, wanted: Sequence[str]) -> Frame:
         """The columns `wanted`, as texts; equal texts are kept once."""
@@ -118,11 +134,18 @@ def _opened(path: Path) -> Iterator[TextIO]:
         with path.open(encoding="utf-8-sig", newline="") as file:
             yield file
     except UnicodeDecodeError as error:
-        raise DataError(
-            f"{path}: is not UTF-8 (byte {error.object[error.start]:#04x}). Save it as UTF-8."
-        ) from None
+        raise DataError(f"{path}: is not UTF-8: {_likely(error.object, error.start)}") from None
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None
+
+
+def _likely(data: bytes, start: int) -> str:
+    """What a file that is not UTF-8 seems to be, and how to mend it."""
+    if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return "it is UTF-16. Save it as UTF-8, for example with: iconv -f UTF-16 -t UTF-8"
+    if b"\0" in data or data[:4] in (b"PAR1", b"PK\x03\x04"):
+        return "it is a binary file. Name it by its format (.parquet, .pkl), or write it as UTF-8."
+    return f"byte {data[start]:#04x}. Save it as UTF-8, for example with: iconv -f LATIN1 -t UTF-8"
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 import numpy as np
 
 from onehead.errors import DataError
-from onehead.outcomes import allowed
+from onehead.outcomes import allowed, highest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -203,4 +203,4 @@ def shorten(value: Any, limit: int = 60) -> str:
 
 
 def _fits(quantity: str, number: float) -> bool:
-    return 0 <= number <= (1 if quantity == "quality" else np.finfo(np.float64).max)
+    return 0 <= number <= highest(quantity)

@@ -42,6 +42,8 @@ class PickleSource:
         self.name = str(path)
         try:
             with _BoundedReader(path.open("rb", buffering=0)) as file:
+                if not file.size:
+                    raise DataError(f"{path}: the file is empty. {_MEND}")
                 most, frame = file.size, _Unpickler(file, self.name).load()
         except OSError as error:
             raise DataError(f"{path}: cannot be read ({error.strerror or error}).") from None

@@ -59,7 +59,10 @@ def read_prompt_table(source: Source) -> PromptTable:
     columns = prompt_columns(source.columns)
     if find_column(columns, PROMPT_NAMES) is None:
         found = ", ".join(map(repr, source.columns)) or "no columns"
-        raise DataError(f"{source.name}: no column 'prompt'. Found: {found}.")
+        raise DataError(
+            f"{source.name}: no column 'prompt'. Found: {found}. Name the column that holds the "
+            "prompts prompt; prompt_id and task may stand beside it."
+        )
     rows = read_prompt_rows(source.read(columns))
     return PromptTable(rows.prompt_ids, rows.prompts, rows.tasks)
 
