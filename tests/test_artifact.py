@@ -291,7 +291,7 @@ def test_only_new_empty_and_router_directories_are_written(
     assert len(list(full.iterdir())) == 1
     with pytest.raises(UsageError, match="is a file"):
         check_target(full / "manifest.json")
-    with pytest.raises(UsageError, match="not a writable directory"):
+    with pytest.raises(UsageError, match=r"is a file\. Give another"):
         check_target(full / "manifest.json" / "below")
     check_target(router_dir)
     save(artifact, tmp_path / "new" / "deep")

@@ -1,6 +1,6 @@
 """Routers on disk: the network as ONNX, arrays as safetensors, and a manifest written last."""
 
-from onehead.artifact.atomic import replacing
+from onehead.artifact.atomic import check_writable, nearest_folder, replacing
 from onehead.artifact.files import check_target, load, save
 from onehead.artifact.manifest import FORMAT_VERSION, Artifact, EncoderRecord, Manifest
 
@@ -10,7 +10,9 @@ __all__ = [
     "EncoderRecord",
     "Manifest",
     "check_target",
+    "check_writable",
     "load",
+    "nearest_folder",
     "replacing",
     "save",
 ]

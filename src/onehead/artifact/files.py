@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onehead.artifact.atomic import write_bytes
+from onehead.artifact.atomic import check_writable, locked, nearest_folder, write_bytes
 from onehead.artifact.manifest import FORMAT_VERSION, Artifact, Manifest
 from onehead.errors import ArtifactError, OneheadError, UsageError
 
@@ -47,14 +46,13 @@ def save(artifact: Artifact, directory: str | Path) -> None:
     }
     records = {kind: _record(kind, *content) for kind, content in contents.items()}
     manifest = _seal({"format": _FORMAT, **artifact.manifest.to_document(), "files": records})
-    is_new, old = not directory.exists(), _named_files(directory)
+    files = {record["name"]: contents[kind][0] for kind, record in records.items()}
+    is_new = not directory.exists()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        for kind, record in records.items():
-            write_bytes(directory / record["name"], contents[kind][0])
-        write_bytes(directory / MANIFEST, manifest)
+        with locked(directory):
+            _put(files, manifest, directory)
     except BaseException as error:
-        _sweep(directory, {record["name"] for record in records.values()})
         if is_new and directory.is_dir() and not any(directory.iterdir()):
             directory.rmdir()
         if not isinstance(error, OSError):
@@ -64,6 +62,18 @@ def save(artifact: Artifact, directory: str | Path) -> None:
             f"cannot write the router to {directory}: {reason}. "
             "A router that was there is unchanged. Mend this, or choose another directory."
         ) from error
+
+
+def _put(files: Mapping[str, bytes], manifest: bytes, directory: Path) -> None:
+    """Write the files, then the manifest that names them; remove those of the router before."""
+    old = _named_files(directory)
+    try:
+        for name, data in files.items():
+            write_bytes(directory / name, data)
+        write_bytes(directory / MANIFEST, manifest)
+    except BaseException:
+        _sweep(directory, files)
+        raise
     with suppress(OSError):  # what is left over does no harm
         _sweep(directory, old)
 
@@ -73,16 +83,12 @@ def check_target(directory: str | Path) -> None:
     directory = Path(directory)
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file; give a directory to write the router to.")
-    if directory.is_dir():
-        if any(directory.iterdir()) and not _is_router(directory):
-            raise UsageError(
-                f"{directory} holds other files and no router, so nothing is written there. "
-                "Give a new or an empty directory."
-            )
-        return
-    parent = next(folder for folder in directory.absolute().parents if folder.exists())
-    if not (parent.is_dir() and os.access(parent, os.W_OK)):
-        raise UsageError(f"cannot create {directory}: {parent} is not a writable directory.")
+    if directory.is_dir() and any(directory.iterdir()) and not _is_router(directory):
+        raise UsageError(
+            f"{directory} holds other files and no router, so nothing is written there. "
+            "Give a new or an empty directory."
+        )
+    check_writable(nearest_folder(directory), f"cannot write the router to {directory}")
 
 
 def load(directory: str | Path) -> Artifact:

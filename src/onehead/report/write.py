@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from onehead.artifact import check_writable, nearest_folder
 from onehead.errors import OneheadError, UsageError
 from onehead.report.draw import png, svg
 from onehead.report.figures import figures
@@ -30,13 +31,12 @@ def write_report(
     an interruption leaves an older report as it was. Other files in the directory stay.
 
     Raises:
-        UsageError: `directory` is a file.
+        UsageError: `directory` is a file, or nothing can be written there.
         OneheadError: it cannot be written, for example because the disk is full.
         MissingExtraError: the extra ``report`` is not installed.
     """
+    check_report_target(directory)
     target = Path(directory)
-    if target.exists() and not target.is_dir():
-        raise UsageError(f"{directory} is a file; name a folder to write the report to.")
     files = report_files(evaluation, title)
     try:
         target.mkdir(parents=True, exist_ok=True)
@@ -47,6 +47,14 @@ def write_report(
             "A report that was there is unchanged. Mend this, or choose another folder."
         ) from error
     return target / PAGE
+
+
+def check_report_target(directory: str | Path) -> None:
+    """UsageError unless a report can be written to `directory`; ask before long work."""
+    target = Path(directory)
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{directory} is a file; name a folder to write the report to.")
+    check_writable(nearest_folder(target), f"cannot write the report to {directory}")
 
 
 def report_files(evaluation: Evaluation, title: str) -> dict[str, bytes]:
