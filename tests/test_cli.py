@@ -55,7 +55,7 @@ def test_every_command_has_help_with_one_example(
         (["route"], "Missing argument 'PROMPT'"),
         (["route", "a", "--wpt", "1"], "No such option"),
         (["--frob"], "No such option"),
-        (["route", "a", "--max-cost", "much"], "not a valid float"),
+        (["route", "a", "--max-cost", "much"], "is not a number"),
         (["route", "a", "--reward", "cubic"], "'cubic' is not one of"),
         (["route", "a", "--models", "a,,b"], "empty name"),
         (["route", "a", "--models", "a,a"], "twice"),

@@ -102,7 +102,11 @@ def test_predict_never_reads_outcomes(router_dir: Path, outcomes: Path, tmp_path
 
 @pytest.mark.parametrize(
     ("out", "says"),
-    [("x.csv", "in .parquet"), ("missing/x.parquet", "writable"), ("d.parquet", "is a directory")],
+    [
+        ("x.csv", "in .parquet"),
+        ("missing/x.parquet", "does not exist"),
+        ("d.parquet", "is a directory"),
+    ],
 )
 def test_predict_refuses_a_bad_target_first(
     out: str, says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

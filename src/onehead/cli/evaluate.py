@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from onehead.cli.options import json_option, models_option, reward_option, router_option
-from onehead.errors import DataError, UsageError
+from onehead.cli.options import Place, json_option, models_option, reward_option, router_option
+from onehead.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from onehead.evaluation import Evaluation
@@ -30,12 +30,15 @@ _TOO_WIDE = "best single"
     "--data",
     required=True,
     multiple=True,
+    type=Place(),
     metavar="PATH",
     help="Outcomes; may be given several times.",
 )
 @reward_option
 @models_option("Score these models only.")
-@click.option("--report", metavar="DIR", help="Write the tables and the pictures there.")
+@click.option(
+    "--report", type=Place(), metavar="DIR", help="Write the tables and the pictures there."
+)
 @json_option
 def evaluate(
     *,
@@ -57,6 +60,10 @@ def evaluate(
     from onehead.router import Router
     from onehead.sources import read_outcomes
 
+    if report is not None:
+        from onehead.report import check_report_target
+
+        check_report_target(report)
     router = Router.load(router_path)
     with working("reading outcomes"):
         table = read_outcomes(data)
@@ -95,7 +102,8 @@ def _shared(router: Router, table: OutcomeTable, wanted: tuple[str, ...] | None)
         unknown = [name for name in wanted if name not in both]
         if unknown:
             raise UsageError(
-                f"--models: {_few(unknown)} not in both router and data; there are: {_few(both)}."
+                f"--models: {_few(unknown)} not in both router and data."
+                f"{did_you_mean(unknown[0], both)} There are: {_few(both)}."
             )
         return [name for name in both if name in wanted]
     for place, names in (("data", router.pool.ids), ("router", table.models)):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from onehead.errors import did_you_mean
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,12 +37,22 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101  (a wrong place is our own mistake)
         return command
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an interrupt passes click by, which would print an empty line first."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Name the commands there are when an unknown one is called."""
         if args and not args[0].startswith("-") and args[0] not in self.places:
-            ctx.fail(f"no command {args[0]!r}. Choose one of: {', '.join(self.places)}.")
+            ctx.fail(
+                f"no command {args[0]!r}. Choose one of: {', '.join(self.places)}."
+                f"{did_you_mean(args[0], self.places)}"
+            )
         return super().resolve_command(ctx, args)
 
 

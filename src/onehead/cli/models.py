@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from onehead.cli.group import lazy_group
-from onehead.cli.options import json_option, router_option
+from onehead.cli.options import Place, json_option, router_option
 from onehead.errors import UsageError
 
 if TYPE_CHECKING:
@@ -73,7 +73,9 @@ def show_model(model: str, router_path: str | None, as_json: bool) -> None:
 @click.command(epilog="\b\nExample:\n  onehead models remove gpt-4 claude-2 --router my-router")
 @click.argument("names", nargs=-1, required=True, metavar="MODEL...")
 @router_option(required=True)
-@click.option("--out", metavar="DIR", help="Write the smaller router here and keep the old one.")
+@click.option(
+    "--out", type=Place(), metavar="DIR", help="Write the smaller router here and keep the old one."
+)
 @json_option
 def remove(names: tuple[str, ...], router_path: str, out: str | None, as_json: bool) -> None:
     """Remove each MODEL from a router. Nothing is retrained; presets follow the new pool."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from onehead.cli.options import json_option, router_option
+from onehead.cli.options import Place, json_option, router_option
 from onehead.errors import MissingExtraError, OneheadError, UsageError
 
 if TYPE_CHECKING:
@@ -22,9 +21,15 @@ if TYPE_CHECKING:
 )
 @router_option()
 @click.option(
-    "--data", required=True, metavar="PATH", help="Prompts; outcomes beside them are not read."
+    "--data",
+    required=True,
+    type=Place(),
+    metavar="PATH",
+    help="Prompts; outcomes beside them are not read.",
 )
-@click.option("--out", required=True, metavar="FILE", help="The .parquet file to write.")
+@click.option(
+    "--out", required=True, type=Place(), metavar="FILE", help="The .parquet file to write."
+)
 @json_option
 def predict(router_path: str | None, data: str, out: str, as_json: bool) -> None:
     """Estimate quality and cost for every prompt and every model.
@@ -56,13 +61,14 @@ def predict(router_path: str | None, data: str, out: str, as_json: bool) -> None
 
 def _target(out: str) -> Path:
     """The file to write, checked before any work is done."""
+    from onehead.artifact import check_writable
+
     target = Path(out)
     if target.suffix != ".parquet":
         raise UsageError(f"--out {out}: estimates are written as parquet; give a name in .parquet.")
     if target.is_dir():
         raise UsageError(f"--out {out} is a directory; give the name of a file.")
-    if not (target.absolute().parent.is_dir() and os.access(target.absolute().parent, os.W_OK)):
-        raise UsageError(f"--out {out}: {target.absolute().parent} is not a writable directory.")
+    check_writable(target.absolute().parent, f"--out {out}")
     return target
 
 

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from onehead.cli.options import json_option, models_option, reward_option, router_option
+from onehead.cli.options import (
+    Number,
+    json_option,
+    models_option,
+    reward_option,
+    router_option,
+)
 from onehead.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,10 +36,10 @@ _SHOWN = 8
     help="Willingness to pay λ: what a perfect answer is worth, in USD, or cheap, balanced, best.",
 )
 @reward_option
-@click.option("--max-cost", type=float, metavar="USD", help="Ceiling on the estimated cost.")
+@click.option("--max-cost", type=Number(), metavar="USD", help="Ceiling on the estimated cost.")
 @click.option(
     "--min-quality",
-    type=float,
+    type=Number(),
     metavar="P",
     help="Take the cheapest model whose estimated quality reaches P, 0 to 1.",
 )
@@ -73,13 +79,20 @@ def route(
 
         print_json(decision.to_json())
     else:
-        _show(decision, wtp, show_all=show_all or not sys.stdout.isatty())
+        # Standard output is None where the caller closed it.
+        short = not show_all and sys.stdout is not None and sys.stdout.isatty()
+        _show(decision, wtp, show_all=not short)
 
 
 def _prompt(argument: str) -> str:
     """The text to route; UsageError where there is none, or it is not UTF-8."""
-    data = argument.encode("utf-8", "surrogateescape")
     place = "the prompt"
+    try:
+        data = argument.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"{place} holds half of a surrogate pair at {error.start}; give whole characters."
+        ) from None
     if argument == "-":
         data, place = b"", "standard input"
         if hasattr(sys.stdin, "buffer"):  # it is None where the caller closed it
@@ -87,9 +100,10 @@ def _prompt(argument: str) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        likely = "UTF-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "LATIN1"
         raise UsageError(
             f"{place} is not UTF-8: byte {data[error.start]:#04x} at {error.start}. Convert it "
-            "first, for example with: iconv -f LATIN1 -t UTF-8"
+            f"first, for example with: iconv -f {likely} -t UTF-8"
         ) from None
     if not text.strip():
         raise UsageError(f"{place} is empty; give the text to choose a model for.")

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _INTERRUPTED = 128 + signal.SIGINT
+_STOPPED = "interrupted; nothing was left half-written."
 _USERS_PATHS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirectoryError)
 
 
@@ -59,17 +60,28 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if hasattr(sys.stdout, "flush"):  # it is None where the caller closed it
             sys.stdout.flush()
     except (KeyboardInterrupt, click.Abort):
-        return _fail("interrupted; nothing was left half-written.", _INTERRUPTED)
+        if sys.stderr is not None and sys.stderr.isatty():
+            click.echo(err=True)  # the terminal shows ^C on this line
+        return _fail(_STOPPED, _INTERRUPTED)
     except BrokenPipeError:
         # Whoever read the output has gone: silence what Python still wants to flush there.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        if _was_interrupted(error):
+            return _fail(_STOPPED, _INTERRUPTED)
         known = isinstance(error, click.ClickException | OneheadError | OSError)
         if os.environ.get("ONEHEAD_TRACEBACK") and not known:
             raise
         return _fail(*_verdict(error))
     return code if isinstance(code, int) else 0
+
+
+def _was_interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is behind an error: an extension stopped while it loads makes it ImportError."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _verdict(error: Exception) -> tuple[str, int]:
@@ -90,12 +102,14 @@ def _verdict(error: Exception) -> tuple[str, int]:
 
 def _usage(error: click.ClickException) -> str:
     """A usage error of click's in our style, with the way to the help."""
-    message = error.format_message().rstrip(".")
+    message = error.format_message().removesuffix(".").replace("?.", "?")
+    end = "" if message.endswith("?") else "."
     context = getattr(error, "ctx", None)
-    return f"{message}. See: {context.command_path} --help" if context else message
+    return f"{message}{end} See: {context.command_path} --help" if context else message
 
 
 def _fail(message: str, code: int) -> int:
-    """Say in one line on stderr what went wrong."""
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    """Say in one line on stderr what went wrong; names from files must not steer the terminal."""
+    line = "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(message.split()))
+    click.echo(f"error: {line}", err=True)
     return code

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onehead.cli.options import ModelCost, Names, cache_for, json_option
+from onehead.cli.options import ModelCost, Names, Place, Seed, cache_for, json_option
 
 if TYPE_CHECKING:
     from onehead.artifact import Artifact, Manifest
@@ -21,10 +21,13 @@ if TYPE_CHECKING:
     "--data",
     required=True,
     multiple=True,
+    type=Place(),
     metavar="PATH",
     help="Outcomes; may be given several times.",
 )
-@click.option("--out", required=True, metavar="DIR", help="Where to write the router.")
+@click.option(
+    "--out", required=True, type=Place(), metavar="DIR", help="Where to write the router."
+)
 @click.option(
     "--recipe",
     default="attention",
@@ -39,7 +42,14 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="static, static:DIR, onnx:DIR_OR_HUB_ID or http:MODEL@URL.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, metavar="N")
+@click.option(
+    "--seed",
+    type=Seed(),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Another number gives another split and another start; the same one the same router.",
+)
 @click.option("--models", type=Names(), metavar="a,b", help="Learn these models only.")
 @click.option(
     "--cost",
