@@ -1,14 +1,13 @@
-"""One cell of the comparison: one recipe, learned on most of one table, scored on the rest of it.
+"""One cell of the comparison: learned on most of one table, scored on the rest of it.
 
-What a seed holds out is seen by nothing: not by the recipe, its tuning, the prices that are read off
-the table, nor the means of the true-task-label control.
+What a seed holds out is seen by nothing: not by the contender, its tuning, the prices that are read
+off the table, nor the means of the true-task-label control.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
@@ -17,9 +16,7 @@ from onehead.evaluation import Evaluation, TaskMeans, evaluate
 from onehead.evaluation.controls import task_label_sweep
 from onehead.sources import read_outcomes
 from onehead.training.amounts import amounts_of
-from onehead.training.estimating import features_for, run
-from onehead.training.pipeline import Learned, examples_of, learn
-from onehead.training.recipes import recipe_named
+from onehead.training.pipeline import examples_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,40 +33,6 @@ HELD_OUT = 0.2
 ENCODER = "static"
 REWARDS: Final[tuple[RewardKind, ...]] = ("exponential", "linear")
 TASK_LABEL = "true_task_label"
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A recipe as it competes. Options that are given are fixed; without any it tunes itself."""
-
-    recipe: str
-    options: Mapping[str, Any] | None = None
-
-
-# Upstream: withmartian/routerbench, configs/evaluate_routers.yaml and routers/mlp_router.py. Its MLP
-# minimises squared error on the bare encoder's vector; ours differs from it in the loss alone.
-CONTENDERS: Final[dict[str, Contender]] = {
-    "attention": Contender("attention"),
-    "paper": Contender("paper"),
-    "knn": Contender("knn"),
-    "knn-upstream": Contender("knn", {"k": 10, "cost": "constant"}),
-    "ridge": Contender("ridge"),
-    "mlp": Contender("mlp"),
-    "mlp-upstream": Contender(
-        "mlp",
-        {
-            "hidden": (100,),
-            "epochs": 200,
-            "batch": 200,
-            "rate": 1e-3,
-            "decay": 0.0,
-            "cost": "constant",
-        },
-    ),
-    "svr": Contender("svr"),
-    "random": Contender("random"),
-    "constant": Contender("constant"),
-}
 
 
 @dataclass(frozen=True)
@@ -108,6 +71,25 @@ class Cell:
     picks: NDArray[np.intp]
 
 
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A contender's estimates of what was held out, and how it came to them."""
+
+    estimates: Estimates
+    settings: dict[str, Any]
+    fit_s: float
+    tuning_s: float = 0.0
+    validation_aiq: float | None = None
+
+
+class Contender(Protocol):
+    """Anything that learns from a split and estimates what the split holds out."""
+
+    def answer(self, part: Split) -> Answer:
+        """Learn from `part.known`, estimate `part.unseen`."""
+        ...
+
+
 def read(path: str | Path) -> Whole:
     """The complete block of a table, its prompts encoded."""
     table, models, n_prompts = read_outcomes([path]).complete_block()
@@ -125,21 +107,10 @@ def split(whole: Examples, seed: int) -> Split:
 
 def cell(contender: Contender, part: Split) -> Cell:
     """Learn, estimate what was held out, and score it under both rewards."""
-    recipe = recipe_named(contender.recipe)
-    if contender.options:
-        recipe = recipe.fixed(contender.options)
-    began: dict[str, float] = {}
-    start = time.perf_counter()
-
-    def note(stage: str, *_: int) -> None:
-        began.setdefault(stage, _since(start))
-
-    learned = learn(recipe, part.known, part.seed, note)
-    total = _since(start)
-    estimates = _estimates(learned, part)
+    answer = contender.answer(part)
     scored = {
         reward: evaluate(
-            estimates,
+            answer.estimates,
             part.table,
             reward=reward,
             seed=part.seed,
@@ -152,20 +123,14 @@ def cell(contender: Contender, part: Split) -> Cell:
         "seed": part.seed,
         "n_train": len(part.known),
         "n_test": len(part.unseen),
-        "settings": dict(learned.settings),
-        "validation_aiq": learned.validation.get("aiq"),
-        "tuning_s": began["training"],
-        "fit_s": total - began["training"],
+        "settings": answer.settings,
+        "validation_aiq": answer.validation_aiq,
+        "tuning_s": answer.tuning_s,
+        "fit_s": answer.fit_s,
         **_figures(scored),
     }
     main = scored["exponential"]
     return Cell(figures, _controls(main), main.sweep.picks)
-
-
-def _estimates(learned: Learned, part: Split) -> Estimates:
-    """Estimates of what was held out, priced by the pool of what was learned from."""
-    features = features_for(learned.fitted, part.unseen)
-    return run(learned.fitted, features, part.known.amounts.pool)
 
 
 def _figures(scored: Mapping[RewardKind, Evaluation]) -> dict[str, Any]:
@@ -200,7 +165,3 @@ def _controls(evaluation: Evaluation) -> dict[str, Any]:
         for name, control in evaluation.controls.items()
         if name != "shuffled"
     }
-
-
-def _since(start: float) -> float:
-    return time.perf_counter() - start

@@ -15,8 +15,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from cells import CONTENDERS, ENCODER, HELD_OUT, TASK_LABEL, Cell, Split, cell, read, split
+from cells import ENCODER, HELD_OUT, TASK_LABEL, Cell, Split, cell, read, split
 from common import RESULTS, ROOT, TABLES, conditions, table_path, write
+from contenders import CONTENDERS
 from pooled import SAMPLES, ZERO_ROUTER, Part, gap, resampled_aiq
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ sys.path.insert(0, str(ROOT / "benchmarks"))
 
 import cells  # noqa: E402
 import common  # noqa: E402
+import contenders  # noqa: E402
 import page  # noqa: E402
 import pooled  # noqa: E402
 import recipes  # noqa: E402
@@ -85,8 +86,8 @@ def test_what_is_held_out_is_seen_by_nothing(whole: cells.Examples) -> None:
     quality[held], cost[held] = 1 - quality[held], cost[held] * 7
     other = replace(whole, table=replace(whole.table, quality=quality, cost_usd=cost))
     one, two = (cells.split(examples, 0) for examples in (whole, other))
-    for name in ("attention", "ridge", "constant"):
-        contender = cells.CONTENDERS[name]
+    for name in ("attention", "mlp-upstream", "ridge", "constant"):
+        contender = contenders.CONTENDERS[name]
         np.testing.assert_array_equal(
             cells.cell(contender, one).picks, cells.cell(contender, two).picks
         )
@@ -95,7 +96,7 @@ def test_what_is_held_out_is_seen_by_nothing(whole: cells.Examples) -> None:
 
 def test_a_cell_holds_the_figures_of_its_evaluation(whole: cells.Examples) -> None:
     part = cells.split(whole, 1)
-    done = cells.cell(cells.CONTENDERS["constant"], part)
+    done = cells.cell(contenders.CONTENDERS["constant"], part)
     main = done.figures["rewards"]["exponential"]
     control = done.controls["true_task_label"]["aiq"]
     assert main["aiq"] - main["aiq_minus_true_task_label"] == pytest.approx(control)
@@ -161,7 +162,7 @@ def test_a_rerun_replaces_its_row_and_drops_runs_that_nothing_comes_from() -> No
 
 def test_kept_picks_of_other_outcomes_are_not_taken(tmp_path: Path, whole: cells.Examples) -> None:
     part = cells.split(whole, 0)
-    done = cells.cell(cells.CONTENDERS["constant"], part)
+    done = cells.cell(contenders.CONTENDERS["constant"], part)
     recipes.keep_picks(tmp_path, "t", "constant", part, done)
     np.testing.assert_array_equal(recipes.kept_picks(tmp_path, "t", "constant", part), done.picks)
     assert recipes.kept_picks(tmp_path, "t", "ridge", part) is None
