@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 CostBasis = Literal["tokens", "usd"]
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+"""Characters that no name holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +41,7 @@ class ModelCard:
     def __post_init__(self) -> None:
         if not self.id or self.id != self.id.strip():
             raise DataError(f"model id {self.id!r}: must be a non-empty name without outer spaces.")
-        if _CONTROL.search(self.id):
+        if CONTROL.search(self.id):
             raise DataError(
                 f"model id {self.id!r}: holds a control character. Rename the model; ids are shown "
                 "on terminals and sent in headers."

@@ -81,6 +81,8 @@ def _put(files: Mapping[str, bytes], manifest: bytes, directory: Path) -> None:
 def check_target(directory: str | Path) -> None:
     """UsageError unless a router may be written to `directory`: new, empty or a router already."""
     directory = Path(directory)
+    if directory.is_symlink() and not directory.exists():
+        raise UsageError(f"{directory} is a link to nothing; remove it, or give another directory.")
     if directory.exists() and not directory.is_dir():
         raise UsageError(f"{directory} is a file; give a directory to write the router to.")
     if directory.is_dir() and any(directory.iterdir()) and not _is_router(directory):

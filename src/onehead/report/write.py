@@ -52,6 +52,8 @@ def write_report(
 def check_report_target(directory: str | Path) -> None:
     """UsageError unless a report can be written to `directory`; ask before long work."""
     target = Path(directory)
+    if target.is_symlink() and not target.exists():
+        raise UsageError(f"{directory} is a link to nothing; remove it, or name another folder.")
     if target.exists() and not target.is_dir():
         raise UsageError(f"{directory} is a file; name a folder to write the report to.")
     check_writable(nearest_folder(target), f"cannot write the report to {directory}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from onehead.errors import DataError, UsageError
 from onehead.sources.delimited import CsvSource, JsonLinesSource, TextSource
@@ -55,7 +56,7 @@ def open_sources(path: str | Path) -> Iterator[Source]:
         return
     files = sorted(
         file
-        for file in path.rglob("*")
+        for file in _below(path)
         if file.suffix.lower() in READERS and file.is_file() and not _hidden(file, path)
     )
     if not files:
@@ -65,6 +66,19 @@ def open_sources(path: str | Path) -> Iterator[Source]:
         )
     for file in files:
         yield _open(file, READERS)
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    """Everything in a folder and below it; DataError where a part of it cannot be listed."""
+
+    def refuse(error: OSError) -> NoReturn:
+        raise DataError(
+            f"{error.filename}: the folder cannot be read ({error.strerror}). Mend its "
+            "permissions, or name the files to read one by one."
+        ) from None
+
+    for place, _, names in os.walk(folder, onerror=refuse):
+        yield from (Path(place, name) for name in names)
 
 
 def _open(path: Path, readers: dict[str, Callable[[Path], Source]]) -> Source:

@@ -11,6 +11,7 @@ import numpy as np
 
 from onehead.errors import DataError
 from onehead.outcomes import allowed, highest
+from onehead.pool import CONTROL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -183,6 +184,14 @@ def to_name(value: Any) -> str | None:
         check_encodable(text)
         return text or None
     raise ValueError(f"{shorten(value)} is neither text nor a number.")
+
+
+def to_label(value: Any) -> str | None:
+    """As `to_name`, for what is shown in tables: a control character could steer the terminal."""
+    text = to_name(value)
+    if text is not None and CONTROL.search(text):
+        raise ValueError(f"{shorten(text)} holds a control character. Rename it.")
+    return text
 
 
 def check_encodable(text: str) -> None:

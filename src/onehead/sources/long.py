@@ -8,7 +8,7 @@ import numpy as np
 
 from onehead.errors import DataError
 from onehead.outcomes import VALUES, OutcomeTable, differ
-from onehead.sources.frame import check_size, first_row, to_name
+from onehead.sources.frame import check_size, first_row, to_label
 from onehead.sources.prompts import find_column, prompt_columns, read_prompt_rows
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def _models(frame: Frame) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Names of the models, sorted, and the number of each row's model."""
     name = find_column(tuple(frame.columns), MODEL_NAMES)
     assert name is not None  # noqa: S101  (the layout was chosen by it)
-    column: Distinct = frame.texts(name, to_name)
+    column: Distinct = frame.texts(name, to_label)
     if (column.codes < 0).any():
         frame.refuse(name, first_row(column.codes, -1), "missing. Name the model.")
     models = tuple(sorted(column.values))

@@ -15,7 +15,7 @@ import numpy as np
 from onehead.errors import DataError, UsageError
 from onehead.messages import routing_text
 from onehead.outcomes import PromptTable
-from onehead.sources.frame import check_encodable, first_row, shorten, to_name
+from onehead.sources.frame import check_encodable, first_row, shorten, to_label, to_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -183,5 +183,5 @@ def _tasks(frame: Frame, name: str | None, of_row: NDArray[np.intp], n: int) -> 
     """The task of each prompt [n], "" where it is unknown."""
     if name is None:
         return [""] * n
-    tasks = frame.texts(name, lambda value: to_name(value) or "")
+    tasks = frame.texts(name, lambda value: to_label(value) or "")
     return [tasks.values[code] for code in _one_each(frame, name, "task", tasks, of_row)]

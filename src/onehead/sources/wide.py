@@ -9,6 +9,7 @@ import numpy as np
 
 from onehead.errors import DataError
 from onehead.outcomes import OutcomeTable, differ
+from onehead.pool import CONTROL
 from onehead.sources.frame import check_size, to_number
 from onehead.sources.prompts import (
     ID_NAMES,
@@ -62,6 +63,11 @@ def read_wide(source: Source) -> OutcomeTable:
         raise DataError(
             f"{frame.source}: no column holds a model's quality. Found: "
             f"{', '.join(map(repr, source.columns))}. Expected a column of numbers from 0 to 1 for each model."
+        )
+    steering = [model for model in models if CONTROL.search(model)]
+    if steering:
+        raise DataError(
+            f"{frame.source}: the column name {steering[0]!r} holds a control character. Rename it."
         )
     n = len(prompts.prompt_ids)
     check_size(frame, n, len(models))
