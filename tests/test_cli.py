@@ -83,7 +83,11 @@ def test_bad_usage_is_one_line_and_exit_2(
         (DataError("bad\ntable"), 2, "error: bad table\n"),
         (OneheadError("full"), 1, "error: full\n"),
         (KeyboardInterrupt(), 130, "error: interrupted; nothing was left half-written.\n"),
-        (PermissionError(13, "Permission denied", "/x"), 2, "error: /x: Permission denied\n"),
+        (
+            PermissionError(13, "Permission denied", "/x"),
+            2,
+            "error: /x: Permission denied. Check the path and its permissions.\n",
+        ),
         (OSError(28, "No space left on device"), 1, "error: No space left on device\n"),
         (
             ZeroDivisionError("by zero"),

@@ -134,7 +134,7 @@ class EmbeddingCache:
         except OSError as error:
             raise UsageError(
                 f"{self.directory}: the embedding cache cannot be made there ({error.strerror}). "
-                "Give a directory that can be written."
+                "Give a directory that can be written; commands keep it below XDG_CACHE_HOME."
             ) from error
         numbers = [_generation(path) for path in self.directory.glob("embeddings-*.sqlite3")]
         return self.directory / f"embeddings-{max(numbers, default=0)}.sqlite3"
@@ -154,7 +154,7 @@ class EmbeddingCache:
         except sqlite3.OperationalError as error:
             raise UsageError(
                 f"{path}: the embedding cache cannot be opened ({error}). "
-                "Give a directory that can be written."
+                "Give a directory that can be written; commands keep it below XDG_CACHE_HOME."
             ) from error
         try:
             connection.execute("PRAGMA journal_mode = WAL")

@@ -23,7 +23,7 @@ _TOO_WIDE = "best single"
 
 
 @click.command(
-    epilog="\b\nExample:\n  onehead evaluate --router my-router --data held-out.parquet --report my-report"
+    epilog="\b\nExample:\n  onehead evaluate --router my-router --data examples/outcomes.csv --report my-report"
 )
 @router_option()
 @click.option(

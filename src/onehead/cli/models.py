@@ -24,13 +24,13 @@ if TYPE_CHECKING:
         "show": "onehead.cli.models:show_model",
         "remove": "onehead.cli.models:remove",
     },
-    epilog="\b\nExample:\n  onehead models list --router my-router",
+    epilog="\b\nExample:\n  onehead models list",
 )
 def models() -> None:
     """See and change the pool of a router."""
 
 
-@click.command("list", epilog="\b\nExample:\n  onehead models list --router my-router --json")
+@click.command("list", epilog="\b\nExample:\n  onehead models list --json")
 @router_option()
 @json_option
 def list_models(router_path: str | None, as_json: bool) -> None:
@@ -42,16 +42,17 @@ def list_models(router_path: str | None, as_json: bool) -> None:
     if as_json:
         print_json({"models": rows, "presets": dict(manifest.presets)})
         return
-    shown = table(("model", "$/M in", "$/M out", "context", "mean quality", "mean cost"))
+    known = [name for name in _COLUMNS if any(row[name] is not None for row in rows)]
+    shown = table(("model", *(_COLUMNS[name] for name in known)))
     for row in rows:
-        shown.add_row(row["id"], *(_cell(row, name) for name in _COLUMNS))
+        shown.add_row(row["id"], *(_cell(row, name) for name in known))
     last = preset_line(manifest.presets)
     if any(row["cost_basis"] == "usd" for row in rows):
         last = f"No price: the cost of this model is estimated in USD directly.\n{last}"
     show(shown, last)
 
 
-@click.command("show", epilog="\b\nExample:\n  onehead models show gpt-4 --router my-router")
+@click.command("show", epilog="\b\nExample:\n  onehead models show gpt-4o-2024-05")
 @click.argument("model")
 @router_option()
 @json_option
@@ -70,7 +71,9 @@ def show_model(model: str, router_path: str | None, as_json: bool) -> None:
     show(shown)
 
 
-@click.command(epilog="\b\nExample:\n  onehead models remove gpt-4 claude-2 --router my-router")
+@click.command(
+    epilog="\b\nExample:\n  onehead models remove claude-v1 claude-v2 --router bundled --out my-router"
+)
 @click.argument("names", nargs=-1, required=True, metavar="MODEL...")
 @router_option(required=True)
 @click.option(
@@ -97,13 +100,14 @@ def remove(names: tuple[str, ...], router_path: str, out: str | None, as_json: b
         note(f"removed {', '.join(sorted(gone))}; {len(left)} models are left in {target}")
 
 
-_COLUMNS = (
-    "input_usd_per_million",
-    "output_usd_per_million",
-    "context_window",
-    "mean_quality",
-    "mean_cost_usd",
-)
+_COLUMNS = {
+    "input_usd_per_million": "$/M in",
+    "output_usd_per_million": "$/M out",
+    "context_window": "context",
+    "mean_quality": "mean quality",
+    "mean_cost_usd": "mean cost",
+}
+"""Figures of a model and their headings; what is known of no model is not shown."""
 
 
 def _artifact(router_path: str | None) -> Artifact:

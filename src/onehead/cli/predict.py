@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command(
-    epilog="\b\nExample:\n  onehead predict --router my-router --data prompts.csv --out estimates.parquet"
+    epilog="\b\nExample:\n  onehead predict --data examples/outcomes.csv --out estimates.parquet"
 )
 @router_option()
 @click.option(

@@ -92,7 +92,9 @@ def _verdict(error: Exception) -> tuple[str, int]:
         return str(error), error.exit_code
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}{error.strerror or error}", 2 if isinstance(error, _USERS_PATHS) else 1
+        if isinstance(error, _USERS_PATHS):
+            return f"{place}{error.strerror or error}. Check the path and its permissions.", 2
+        return f"{place}{error.strerror or error}", 1
     message = (
         f"unexpected error, {type(error).__name__}: {error} (please report it; with "
         "ONEHEAD_TRACEBACK=1 in the environment the traceback is shown)"

@@ -14,9 +14,7 @@ if TYPE_CHECKING:
     from onehead.outcomes import OutcomeTable
 
 
-@click.command(
-    epilog="\b\nExample:\n  onehead train --data outcomes.parquet --data more.csv --out my-router"
-)
+@click.command(epilog="\b\nExample:\n  onehead train --data examples/outcomes.csv --out my-router")
 @click.option(
     "--data",
     required=True,

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from onehead.policy.choice import Choice, Constraints
 
-_LISTED = 12
+_LISTED = 5
 """Models named one by one in an error; the rest are counted."""
 
 
