@@ -79,10 +79,10 @@ def fit_mlp(examples: Examples, options: Options, seed: int) -> Fitted:
 
 MLP = Recipe(
     fit_mlp,
-    {"hidden": (100,), "epochs": 10, "batch": 256, "rate": 1e-3, "decay": 0.01, "cost": "linear"},
+    {"hidden": (100,), "epochs": 20, "batch": 256, "rate": 1e-3, "decay": 10.0, "cost": "linear"},
     tuple(
-        {"hidden": hidden, "epochs": epochs, "decay": decay}
+        {"hidden": hidden, "decay": decay}
         for hidden in ((100,), (100, 100))
-        for epochs, decay in ((3, 0.01), (10, 0.01), (10, 1.0))
+        for decay in (1.0, 10.0, 30.0)
     ),
 )

@@ -196,7 +196,7 @@ RANDOM = Recipe(fit_random)
 KNN = Recipe(
     fit_neighbours,
     {"k": 10, "cost": "linear"},
-    tuple({"k": k} for k in (5, 10, 20, 40, 80, 160, 320)),
+    tuple({"k": k} for k in (5, 10, 20, 40, 80, 160, 320, 640)),
 )
 RIDGE = Recipe(
     fit_ridge,
