@@ -82,11 +82,11 @@ def _head(entry: dict[str, Any]) -> str:
     lost = [f"{counted(len(models), 'model')} ({', '.join(models)})"] if models else []
     lost += [counted(prompts, "prompt")] if prompts else []
     without = f" Left out for want of outcomes: {' and '.join(lost)}." if lost else ""
-    counts = sorted({(row["n_train"], row["n_test"]) for row in entry["rows"]})
-    sizes = " or ".join(f"{train:,} and {test:,}" for train, test in counts)
+    held = sorted({row["n_test"] for row in entry["rows"]})
+    size = f"{held[0]:,}" if len(held) == 1 else f"{held[0]:,} to {held[-1]:,}"
     return (
         f"### {entry['title']}\n\n{entry['n_prompts']:,} prompts of {entry['n_tasks']} tasks × "
-        f"{entry['n_models']} models; {sizes} to learn from and to score; encoder `{entry['encoder']}`; "
+        f"{entry['n_models']} models; {size} prompts held out; encoder `{entry['encoder']}`; "
         f"{_seeds(entry)}.{without}\n"
     )
 
