@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 import pytest
+from routers import LetterEncoder
 
 from onehead.cli.run import cli, run
 from onehead.router import bundled_path
