@@ -104,7 +104,8 @@ class AnchorAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Quality [n, m]."""
         prior = self.gate(x) @ self.task_quality
-        weights = attention(x * self.focus, self.keys, self.sharpness)
+        dense = x[:, : self.focus.shape[0]]  # the lexicon's columns come after
+        weights = attention(dense * self.focus, self.keys, self.sharpness)
         raw = torch.clamp(prior + weights @ self.values, _PROBABILITY, 1 - _PROBABILITY)
         return torch.sigmoid(self.slope * torch.logit(raw) + self.offset)
 
@@ -180,8 +181,8 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     slope, offset = calibrate(raw, examples.quality, float(options["calibration_count"]))
     arrays = {
         "task_quality": means,
-        "focus": np.append(head.focus, np.zeros(gate.lexicon.dimension)),
-        "keys": np.pad(head.keys, ((0, 0), (0, gate.lexicon.dimension))),
+        "focus": head.focus,
+        "keys": head.keys,
         "values": solve_values(weights, left, options),
         "sharpness": np.array(head.sharpness),
         "slope": slope,
