@@ -86,7 +86,7 @@ def test_what_is_held_out_is_seen_by_nothing(whole: cells.Examples) -> None:
     quality[held], cost[held] = 1 - quality[held], cost[held] * 7
     other = replace(whole, table=replace(whole.table, quality=quality, cost_usd=cost))
     one, two = (cells.split(examples, 0) for examples in (whole, other))
-    for name in ("attention", "mlp-upstream", "ridge", "constant"):
+    for name in ("attention", "ridge", "constant"):
         contender = contenders.CONTENDERS[name]
         np.testing.assert_array_equal(
             cells.cell(contender, one).picks, cells.cell(contender, two).picks
@@ -102,6 +102,15 @@ def test_a_cell_holds_the_figures_of_its_evaluation(whole: cells.Examples) -> No
     assert main["aiq"] - main["aiq_minus_true_task_label"] == pytest.approx(control)
     assert done.figures["n_train"] + done.figures["n_test"] == whole.table.n_prompts
     assert done.figures["fit_s"] > 0
+
+
+def test_upstreams_mlp_costs_the_mean_of_what_is_known(whole: cells.Examples) -> None:
+    part = cells.split(whole, 0)
+    answer = contenders.UpstreamMLP(hidden=(4,), iterations=2).answer(part)
+    assert answer.estimates.quality.shape == part.table.quality.shape
+    mean = part.known.table.cost_usd.mean(axis=0)
+    np.testing.assert_allclose(answer.estimates.cost_usd[0], mean, rtol=1e-5)
+    assert np.ptp(answer.estimates.cost_usd, axis=0).max() == 0
 
 
 def test_pooled_figures_are_those_of_the_library() -> None:
