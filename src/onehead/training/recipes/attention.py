@@ -18,7 +18,7 @@ shrunk harder.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -76,9 +76,9 @@ class Gate(nn.Module):
 class AnchorAttention(nn.Module):
     """Ours: a soft task prior, corrected by one head that attends over anchor prompts.
 
-    task_quality [t, m]: what each model achieves on each task; focus [d]: weight of each feature
-    in the metric; keys [a, d]: anchors in that metric, unit length; values [a, m]: what an anchor
-    adds to each model's prior; slope, offset [m]: calibration.
+    task_quality [t, m]: what each model achieves on each task; metric [d, k]: projection of the
+    dense features; keys [a, k]: projected anchors, unit length; values [a, m]: what an anchor adds
+    to each model's prior; slope, offset [m]: calibration.
     """
 
     model_axes: ClassVar[Mapping[str, int]] = {
@@ -88,7 +88,7 @@ class AnchorAttention(nn.Module):
         "offset": 0,
     }
     task_quality: Tensor
-    focus: Tensor
+    metric: Tensor
     keys: Tensor
     values: Tensor
     sharpness: Tensor
@@ -104,8 +104,8 @@ class AnchorAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Quality [n, m]."""
         prior = self.gate(x) @ self.task_quality
-        dense = x[:, : self.focus.shape[0]]  # the lexicon's columns come after
-        weights = attention(dense * self.focus, self.keys, self.sharpness)
+        dense = x[:, : self.metric.shape[0]]  # the lexicon's columns come after
+        weights = attention(dense @ self.metric, self.keys, self.sharpness)
         raw = torch.clamp(prior + weights @ self.values, _PROBABILITY, 1 - _PROBABILITY)
         return torch.sigmoid(self.slope * torch.logit(raw) + self.offset)
 
@@ -127,12 +127,12 @@ class TaskAmounts(nn.Module):
 class Head:
     """One attention head over anchors.
 
-    focus: weight of each standardised feature in the metric, [d]
-    keys: anchors in that metric, unit length, [a, d]
+    metric: projection of standardised dense features, [d, k]
+    keys: projected anchors, unit length, [a, k]
     sharpness: of the softmax over cosines
     """
 
-    focus: NDArray[np.float32]
+    metric: NDArray[np.float32]
     keys: NDArray[np.float32]
     sharpness: float
 
@@ -140,25 +140,27 @@ class Head:
     def over(cls, standard: Standard, options: Options, seed: int) -> Head:
         """A head over anchors drawn from the training prompts.
 
+        Cosines are taken along the anchors' principal axes: fewer numbers to read per decision.
         The sharpness is given in standard deviations of the anchors' cosines, so that it means the
         same for every encoder.
         """
         surface = standard.x.shape[1] - standard.d
         focus = np.append(np.ones(standard.d), np.full(surface, float(options["surface_focus"])))
         order = np.random.default_rng(seed).permutation(len(standard.x))
-        anchors = np.sort(order[: int(options["anchors"])])
-        keys = unit(standard.x[anchors] * focus)
+        anchors = standard.x[np.sort(order[: int(options["anchors"])])] * focus
+        axes = np.linalg.svd(anchors, full_matrices=False)[2][: int(options["width"])]
+        keys = unit(anchors @ axes.T)
         some = keys[:_PAIRS] @ keys[:_PAIRS].T
         pairs = some[np.triu_indices(len(some), 1)]
         spread = float(pairs.std()) if len(pairs) else 0.0
         sharpness = float(options["sharpness"]) / max(spread, 1e-3)
-        return cls(focus.astype(np.float32), keys, sharpness)
+        return cls((focus[:, None] * axes.T).astype(np.float32), keys, sharpness)
 
     def weights(self, x: NDArray[np.float32]) -> Floats:
         """Attention weights [n, a] of standardised features [n, d]."""
         with torch.no_grad():
             weights = attention(
-                tensor(x * self.focus), tensor(self.keys), torch.tensor(self.sharpness)
+                tensor(x @ self.metric), tensor(self.keys), torch.tensor(self.sharpness)
             )
         return weights.numpy().astype(np.float64)
 
@@ -179,9 +181,9 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     left = examples.quality - prior
     raw = prior + _held_out_corrections(weights, left, fold, options)
     slope, offset = calibrate(raw, examples.quality, float(options["calibration_count"]))
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "task_quality": means,
-        "focus": head.focus,
+        "metric": head.metric,
         "keys": head.keys,
         "values": solve_values(weights, left, options),
         "sharpness": np.array(head.sharpness),
@@ -259,6 +261,7 @@ ATTENTION = Recipe(
         "gate_dense": 0.05,
         "prior_count": 20.0,
         "anchors": 1024,
+        "width": 64,
         "sharpness": 3.0,
         "surface_focus": 0.3,
         "shared_penalty": 0.002,
