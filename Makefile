@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 BASE := .venv/.installed-base
 DEV := .venv/.installed-dev
 
-.PHONY: install run test check bench clean
+.PHONY: install run test check bench router clean
 
 install: $(DEV)
 
@@ -31,6 +31,10 @@ check: $(DEV)
 ONLY ?= recipes speed startup
 bench: $(DEV)
 	set -e; for script in $(ONLY) page; do echo "== $$script"; $(BIN)/python benchmarks/$$script.py; done
+
+# Trains the bundled router anew from the outcome tables in $ONEHEAD_DATA; writes its model card too.
+router: $(DEV)
+	$(BIN)/python scripts/train_bundled.py
 
 clean:
 	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
