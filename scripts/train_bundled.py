@@ -22,8 +22,7 @@ from bundled_tables import read_union
 
 from onehead.artifact import Artifact, load, save
 from onehead.encoders import load_encoder
-from onehead.policy import presets
-from onehead.router import Router, bundled_path
+from onehead.router import bundled_path
 from onehead.training import train
 from onehead.training.estimating import estimate
 from onehead.training.pipeline import VALIDATION, examples_of
@@ -77,32 +76,7 @@ def learn(union: Union, figures: dict[str, Any]) -> Artifact:
     artifact = train(
         union.table, recipe=RECIPE, encoder=ENCODER, seed=SEED, progress=_tell, options=OPTIONS
     )
-    # Means over the prompts that a model ran on would compare tables rather than models.
-    estimates = Router(artifact).estimate(union.table.prompts)
-    quality, cost = estimates.quality.mean(axis=0), estimates.cost_usd.mean(axis=0)
-    profiles = {
-        model: {"quality": float(q), "cost_usd": float(c)}
-        for model, q, c in zip(union.table.models, quality, cost, strict=True)
-    }
-    manifest = replace(
-        artifact.manifest, profiles=profiles, presets=presets(quality, cost), validation=figures
-    )
-    return replace(artifact, manifest=manifest, network=without_origins(artifact.network))
-
-
-def without_origins(network: bytes) -> bytes:
-    """The ONNX model without the exporter's notes of where in which file a node comes from.
-
-    They name folders of the machine it was trained on, and are most of the file.
-    """
-    import onnx
-
-    model = onnx.load_from_string(network)
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.input, *graph.output, *graph.value_info):
-        del part.metadata_props[:]
-        part.ClearField("doc_string")
-    return bytes(model.SerializeToString())
+    return replace(artifact, manifest=replace(artifact.manifest, validation=figures))
 
 
 def write_card(directory: Path) -> None:

@@ -85,7 +85,6 @@ def test_estimates_are_plausible_for_any_prompt(decisions: dict[str, list[Decisi
             assert 1e-7 < one.cost_usd < 0.2, (prompt[:30], one.model, one.cost_usd)
 
 
-@pytest.mark.xfail(reason="surface features far outside the training data are not bounded yet")
 def test_estimates_are_plausible_in_other_scripts(bundled: Router) -> None:
     estimates = bundled.estimate(OTHER_SCRIPTS)
     assert (estimates.quality < 0.999).all()

@@ -51,6 +51,7 @@ def export(
     }
     proto = cast("ONNXProgram", program).model_proto  # None only from the older exporter
     arrays = _lift(proto, arrays, axes)
+    _forget_origins(proto)
     return proto.SerializeToString(), arrays, {name: axes.get(name) for name in arrays}
 
 
@@ -88,6 +89,17 @@ def _lift(
         for dimension in output.type.tensor_type.shape.dim[1:]:
             dimension.dim_param = "models"
     return {name: array for name, array in arrays.items() if name in used}
+
+
+def _forget_origins(proto: Any) -> None:
+    """Drop the exporter's notes of where in which file a node comes from.
+
+    They name folders of the machine that trained, and are most of the file.
+    """
+    graph = proto.graph
+    for part in (proto, graph, *graph.node, *graph.input, *graph.output):
+        del part.metadata_props[:]
+        part.ClearField("doc_string")
 
 
 @contextlib.contextmanager

@@ -25,27 +25,31 @@ which are slow."""
 
 
 class RouterNetwork(nn.Module):
-    """Standardisation and four heads. `model_axes` says which array has models on which axis."""
+    """Standardisation and four heads.
+
+    standard: mean, scale and bound of the features, [d] each
+    """
 
     mean: Tensor
     scale: Tensor
+    bound: Tensor
 
     def __init__(
         self,
-        mean: Tensor,
-        scale: Tensor,
+        standard: tuple[Tensor, Tensor, Tensor],
         quality: nn.Module,
         amounts: nn.Module,
         confidence: nn.Module,
     ) -> None:
         super().__init__()
-        self.register_buffer("mean", mean)
-        self.register_buffer("scale", scale)
+        for name, column in zip(("mean", "scale", "bound"), standard, strict=True):
+            self.register_buffer(name, column)
         self.quality, self.amounts, self.confidence = quality, amounts, confidence
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Quality, log_input, log_output [n, m] and confidence [n] of features [n, d]."""
         x = (features - self.mean) * self.scale
+        x = torch.minimum(torch.maximum(x, -self.bound), self.bound)
         log_input, log_output = self.amounts(x)
         return self.quality(x), log_input, log_output, self.confidence(x)
 

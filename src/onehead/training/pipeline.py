@@ -18,7 +18,6 @@ from onehead.training.estimating import aiq_of, estimate
 from onehead.training.examples import Examples, count_pieces
 from onehead.training.export import export
 from onehead.training.recipes import recipe_named
-from onehead.training.recipes.base import known_mean
 from onehead.training.validation import figures
 
 if TYPE_CHECKING:
@@ -175,9 +174,9 @@ def _artifact(fitted: Fitted, examples: Examples, origin: Origin) -> Artifact:
         lexical = fitted.lexicon.arrays()
         arrays, axes = arrays | lexical, axes | dict.fromkeys(lexical)
     pool = examples.amounts.pool
-    means = known_mean(examples.quality)
+    # Estimates over the same prompts, not outcomes: models may have run on different tables.
     estimates = estimate(fitted, examples)
-    costs = estimates.cost_usd.mean(axis=0)
+    means, costs = estimates.quality.mean(axis=0), estimates.cost_usd.mean(axis=0)
     encoder = origin.encoder
     manifest = Manifest(
         recipe=origin.recipe,

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 Options = Mapping[str, Any]
 
 _CENTROIDS = 64
+_SURFACE_BOUND = 6.0
+"""Standard deviations from the training mean beyond which a surface feature says nothing more."""
+_UNBOUNDED = 1e9
 _LEAST_SPAN = 0.1
 _AMOUNT_RIDGE = 0.02
 """Penalty of the linear amounts, per example; amounts are far less noisy than outcomes."""
@@ -62,13 +65,16 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Standard:
-    """Standardised dense features: x = (features − mean) · scale, all of about unit size.
+    """Standardised dense features: x = (features − mean) · scale within ±bound, about unit size.
 
     Vectors are scaled as a whole, so that cosines stay what they are; surface features one by one.
+    Those are bounded: a prompt in another script, or all question marks, lies a hundred deviations
+    out, and what is linear in the features would follow it there.
     """
 
     mean: NDArray[np.float32]
     scale: NDArray[np.float32]
+    bound: NDArray[np.float32]
     x: NDArray[np.float32]
     d: int
     """Length of the encoder's vectors within x."""
@@ -82,13 +88,16 @@ class Standard:
         mean = np.concatenate([np.zeros(d, np.float32), surface.mean(axis=0)])
         spread = np.maximum(surface.std(axis=0), 1e-3)
         scale = np.concatenate([np.full(d, 1 / size), 1 / spread]).astype(np.float32)
-        return cls(mean, scale, (examples.features - mean) * scale, d)
+        bound = np.append(np.full(d, _UNBOUNDED), np.full(surface.shape[1], _SURFACE_BOUND))
+        x = np.clip((examples.features - mean) * scale, -bound, bound).astype(np.float32)
+        return cls(mean, scale, bound.astype(np.float32), x, d)
 
-    def widened(self, columns: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean and scale with `columns` more features that are taken as they come."""
+    def widened(self, columns: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Mean, scale and bound with `columns` more features that are taken as they come."""
         mean = np.append(self.mean, np.zeros(columns, np.float32))
         scale = np.append(self.scale, np.ones(columns, np.float32))
-        return tensor(mean), tensor(scale)
+        bound = np.append(self.bound, np.full(columns, _UNBOUNDED))
+        return tensor(mean), tensor(scale), tensor(bound)
 
 
 def tensor(array: NDArray[Any]) -> torch.Tensor:
@@ -106,8 +115,8 @@ def assemble(
     lexicon: Lexicon | None = None,
 ) -> Fitted:
     """A network from its heads."""
-    mean, scale = standard.widened(lexicon.dimension if lexicon else 0)
-    network = RouterNetwork(mean, scale, quality, amounts, familiarity(examples, seed))
+    columns = standard.widened(lexicon.dimension if lexicon else 0)
+    network = RouterNetwork(columns, quality, amounts, familiarity(examples, seed))
     return Fitted(network, lexicon)
 
 
