@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import onnx
-from onehead.features import SURFACE
 from onnx import TensorProto, helper, numpy_helper
 
 from onehead.artifact import Artifact, EncoderRecord, Manifest
+from onehead.features import SURFACE
 from onehead.policy import presets
 from onehead.pool import ModelCard, Pool
 
