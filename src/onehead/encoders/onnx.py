@@ -145,7 +145,7 @@ def _hash(directory: Path) -> str:
 
 def _tokenizer(path: Path) -> Any:
     try:
-        from tokenizers import Tokenizer  # type: ignore[import-untyped]
+        from tokenizers import Tokenizer  # type: ignore[import-untyped,unused-ignore]
     except ImportError as error:
         raise MissingExtraError("the encoder onnx:", "onnx") from error
     if not path.is_file():
