@@ -33,6 +33,7 @@ PROMPTS = (
     "The quick brown fox jumps over the lazy dog and goes on its way. " * 230,
     EASY,
     HARD,
+    "Derive the energy levels of a particle in a three-dimensional box with infinite walls.",
 )
 OTHER_SCRIPTS = (
     "请解释一下量子纠缠是什么意思？",
