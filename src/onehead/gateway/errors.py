@@ -1,0 +1,54 @@
+"""What the gateway answers instead of a model: OpenAI's error shape with the right status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from onehead.errors import OneheadError
+
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class GatewayError(OneheadError):
+    """A request that the gateway answers itself, with an error.
+
+    status: HTTP status
+    type, code, param: as in OpenAI's error object
+    retry_after: seconds after which the same request may do better
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        """Take what the client is told."""
+        super().__init__(message)
+        self.status = status
+        self.kind = kind
+        self.code = code
+        self.param = param
+        self.retry_after = retry_after
+
+    def document(self) -> dict[str, Any]:
+        """The error as OpenAI's clients read it."""
+        return error_document(str(self), self.kind, self.code, self.param)
+
+    def body(self) -> bytes:
+        """`document` as JSON."""
+        return msgspec.json.encode(self.document())
+
+
+def error_document(
+    message: str, kind: str, code: str | None = None, param: str | None = None
+) -> dict[str, Any]:
+    """OpenAI's error object around a message."""
+    return {"error": {"message": message, "type": kind, "code": code, "param": param}}
