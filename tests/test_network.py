@@ -11,8 +11,10 @@ from routers import attention_network, make_artifact, make_pool
 
 from onehead.errors import ArtifactError
 from onehead.pool import ModelCard, Pool
+from onehead.predictors import Estimates
 from onehead.predictors.graph import with_constants
 from onehead.predictors.network import NetworkPredictor
+from onehead.predictors.prices import Prices
 
 ARTIFACT = make_artifact(m=5, anchors=40)
 WIDTH = ARTIFACT.arrays["keys"].shape[1]
@@ -54,6 +56,47 @@ def test_a_row_alone_equals_the_row_in_any_batch(predictor: NetworkPredictor) ->
         assert np.array_equal(alone.quality, part.quality)
         assert np.array_equal(alone.cost_usd, part.cost_usd)
         assert np.array_equal(alone.confidence, part.confidence)
+
+
+def test_tokens_are_those_that_the_cost_is_made_of(predictor: NetworkPredictor) -> None:
+    x = features(300)
+    estimates, raw = predictor.predict(x), plain_outputs(x)
+    in_usd = np.arange(5) == 2
+    for tokens, log in [
+        (estimates.input_tokens, "log_input"),
+        (estimates.output_tokens, "log_output"),
+    ]:
+        np.testing.assert_allclose(tokens[:, ~in_usd], np.exp(raw[log])[:, ~in_usd], rtol=1e-5)
+        assert np.isnan(tokens[:, in_usd]).all()
+    price_in, price_out = 0.1e-6 * np.arange(1, 6), 0.4e-6 * np.arange(1, 6)
+    again = estimates.input_tokens * price_in + estimates.output_tokens * price_out
+    np.testing.assert_allclose(again[:, ~in_usd], estimates.cost_usd[:, ~in_usd], rtol=1e-5)
+
+
+def test_estimates_are_cut_and_joined_with_all_their_arrays(predictor: NetworkPredictor) -> None:
+    whole = predictor.predict(features(9))
+    parts = [whole.take(slice(0, 4)), whole.take(np.array([4, 5, 6, 7, 8]))]
+    joined, some = Estimates.concatenate(parts), whole.only([3, 0])
+    for name in ("quality", "cost_usd", "confidence", "input_tokens", "output_tokens"):
+        np.testing.assert_array_equal(getattr(joined, name), getattr(whole, name))
+    for name in ("quality", "cost_usd", "input_tokens", "output_tokens"):
+        np.testing.assert_array_equal(getattr(some, name), getattr(whole, name)[:, [3, 0]])
+
+
+def test_estimates_without_tokens_do_not_know_them() -> None:
+    bare = Estimates(np.ones((2, 3)), np.ones((2, 3)), np.ones(2))
+    for part in (bare, bare.take(slice(2)), Estimates.concatenate([bare.take(slice(2))])):
+        assert part.input_tokens.shape == part.output_tokens.shape == (2, 3)
+        assert np.isnan(part.input_tokens).all()
+    assert np.isnan(bare.only([1]).output_tokens).all()
+
+
+def test_tokens_of_a_free_model_are_unknown_where_none_were_seen() -> None:
+    pool = Pool((ModelCard("free", "tokens", 0.0, 0.0), ModelCard("also", "tokens", 0.0, 0.0)))
+    log_amounts = np.log([[[1.0, 20.0], [1.0, 1.0]]])
+    cost, tokens = Prices(pool)(log_amounts)
+    assert not cost.any()
+    np.testing.assert_allclose(tokens, [[[np.nan, 20.0], [np.nan, 1.0]]])
 
 
 def test_no_prompts_give_no_estimates(predictor: NetworkPredictor) -> None:

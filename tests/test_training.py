@@ -100,6 +100,8 @@ def test_training_and_serving_agree(trained: Trained) -> None:
     np.testing.assert_allclose(served.quality, ours.quality, rtol=0, atol=1e-5)
     np.testing.assert_allclose(served.cost_usd, ours.cost_usd, rtol=1e-5)
     np.testing.assert_allclose(served.confidence, ours.confidence, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(served.input_tokens, ours.input_tokens, rtol=1e-5)
+    np.testing.assert_allclose(served.output_tokens, ours.output_tokens, rtol=1e-5)
 
 
 def test_a_prompt_alone_and_in_a_batch_decides_the_same(trained: Trained) -> None:

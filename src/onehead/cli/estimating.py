@@ -29,13 +29,6 @@ def pieces(router: Router, prompts: Sequence[str]) -> Iterator[tuple[slice, Esti
 
 def estimate_all(router: Router, prompts: Sequence[str]) -> Estimates:
     """Estimates for all prompts at once."""
-    import numpy as np
-
     from onehead.predictors import Estimates
 
-    parts = [part for _, part in pieces(router, prompts)]
-    return Estimates(
-        np.concatenate([part.quality for part in parts]),
-        np.concatenate([part.cost_usd for part in parts]),
-        np.concatenate([part.confidence for part in parts]),
-    )
+    return Estimates.concatenate([part for _, part in pieces(router, prompts)])

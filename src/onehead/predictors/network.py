@@ -11,6 +11,7 @@ import numpy as np
 from onehead.errors import ArtifactError
 from onehead.predictors.estimates import Estimates
 from onehead.predictors.graph import with_constants
+from onehead.predictors.prices import Prices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -45,10 +46,7 @@ class NetworkPredictor:
         self.pool = pool
         self._session = _session(with_constants(network, arrays))
         self.width = _width(self._session)
-        input_price, output_price = pool.usd_per_token()
-        in_usd = np.array([card.cost_basis == "usd" for card in pool])
-        self._input_price = np.where(in_usd, 0.0, input_price)
-        self._output_price = np.where(in_usd, 1.0, output_price)
+        self._prices = Prices(pool)
         self.predict(np.zeros((2, self.width), np.float32))
 
     def predict(self, features: NDArray[np.float32]) -> Estimates:
@@ -60,11 +58,8 @@ class NetworkPredictor:
         n = len(features)
         if n <= _ROWS:
             return self._predict(features)
-        parts = [self._predict(features[start : start + _ROWS]) for start in range(0, n, _ROWS)]
-        return Estimates(
-            np.concatenate([part.quality for part in parts]),
-            np.concatenate([part.cost_usd for part in parts]),
-            np.concatenate([part.confidence for part in parts]),
+        return Estimates.concatenate(
+            [self._predict(features[start : start + _ROWS]) for start in range(0, n, _ROWS)]
         )
 
     def _predict(self, features: NDArray[np.float32]) -> Estimates:
@@ -74,22 +69,21 @@ class NetworkPredictor:
         except _failures() as error:
             raise ArtifactError(f"the router's network failed: {_line(error)}") from error
         raw, log_input, log_output, confidence = outputs
-        n, m = len(features), len(self._input_price)
+        n, m = len(features), len(self.pool)
         if not (raw.shape == log_input.shape == log_output.shape == (n, m)):
             raise ArtifactError(
                 f"the router's network gives estimates of shape {raw.shape} for {n} prompts and "
                 f"{m} models. Train the router again."
             )
         quality = _share(raw)
-        cost = np.exp(log_input, dtype=np.float64) * self._input_price
-        cost += np.exp(log_output, dtype=np.float64) * self._output_price
+        cost, tokens = self._prices(np.stack([log_input, log_output], axis=1))
         # One product instead of a check of every value: whatever is not finite shows in it.
         if not math.isfinite(np.vdot(quality, cost) + np.add.reduce(confidence, None)):
             raise ArtifactError(
                 "the router's network gave an estimate that is not a number. The encoder's vectors "
                 "may hold one; if not, train the router again."
             )
-        return Estimates(quality, _round_digits(cost), _share(confidence.reshape(n)))
+        return Estimates(quality, _round_digits(cost), _share(confidence.reshape(n)), tokens)
 
 
 def as_served(estimates: Estimates) -> Estimates:
@@ -98,7 +92,10 @@ def as_served(estimates: Estimates) -> Estimates:
     Ties, which the policy breaks by cost, are ties only after rounding.
     """
     return Estimates(
-        _share(estimates.quality), _round_digits(estimates.cost_usd), _share(estimates.confidence)
+        _share(estimates.quality),
+        _round_digits(estimates.cost_usd),
+        _share(estimates.confidence),
+        estimates.tokens,
     )
 
 

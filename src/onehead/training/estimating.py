@@ -11,6 +11,7 @@ from onehead.evaluation.curves import Singles, mean_outcomes, score_curve, sweep
 from onehead.features import tokenizer
 from onehead.predictors import Estimates
 from onehead.predictors.network import as_served
+from onehead.predictors.prices import Prices
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,11 +45,8 @@ def run(fitted: Fitted, features: NDArray[np.float32], pool: Pool) -> Estimates:
     quality, log_input, log_output, confidence = (
         torch.cat(column).numpy().astype(np.float64) for column in zip(*parts, strict=True)
     )
-    input_price, output_price = pool.usd_per_token()
-    in_usd = np.array([card.cost_basis == "usd" for card in pool])
-    cost = np.exp(log_input) * np.where(in_usd, 0.0, input_price)
-    cost += np.exp(log_output) * np.where(in_usd, 1.0, output_price)
-    return as_served(Estimates(quality, cost, confidence))
+    cost, tokens = Prices(pool)(np.stack([log_input, log_output], axis=1))
+    return as_served(Estimates(quality, cost, confidence, tokens))
 
 
 def aiq_of(estimates: Estimates, examples: Examples) -> float:

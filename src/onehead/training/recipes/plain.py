@@ -60,9 +60,12 @@ class RandomQuality(nn.Module):
         self.register_buffer("seeds", seeds)
 
     def forward(self, x: Tensor) -> Tensor:
-        """About uniform in [0, 1], [n, m]: a triangle wave, which has no jumps for rounding to find."""
-        phase = x @ self.seeds
-        return torch.abs(2.0 * (phase - torch.floor(phase)) - 1.0)
+        """About uniform in [0, 1], [n, m]: a triangle wave, which has no jumps for rounding to find.
+
+        In float64, since only the fraction of the phase counts, where processors sum differently.
+        """
+        phase = x.double() @ self.seeds.double()
+        return torch.abs(2.0 * (phase - torch.floor(phase)) - 1.0).float()
 
 
 class LinearQuality(nn.Module):

@@ -1,0 +1,40 @@
+"""From the logarithms of amounts to dollars and tokens, by the prices of a pool."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from onehead.pool import Pool
+
+
+class Prices:
+    """What an amount of each model costs: tokens by their prices, dollars as they are."""
+
+    def __init__(self, pool: Pool) -> None:
+        """Take the m models of a pool."""
+        prices = np.stack(pool.usd_per_token())
+        self._in_usd = np.array([card.cost_basis == "usd" for card in pool])
+        prices[:, self._in_usd] = [[0.0], [1.0]]
+        self._prices = prices
+        self._free = not_priced = ~prices.any(axis=0)
+        self._sometimes_unknown = bool((self._in_usd | not_priced).any())
+
+    def __call__(
+        self, log_amounts: NDArray[Any]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Cost in USD [n, m] and tokens [n, 2, m] of logarithms of amounts [n, 2, m].
+
+        Tokens are NaN where only dollars are known. A free model whose tokens were never seen has
+        both logarithms 0.
+        """
+        amounts = np.exp(log_amounts, dtype=np.float64)
+        cost: NDArray[np.float64] = np.add.reduce(amounts * self._prices, axis=1)
+        if self._sometimes_unknown:
+            unseen = self._free & ~log_amounts.any(axis=1)
+            amounts[np.broadcast_to((unseen | self._in_usd)[:, None], amounts.shape)] = np.nan
+        return cost, amounts
