@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
 
+from onehead.amounts import amounts_of
 from onehead.encoders import load_encoder
 from onehead.evaluation import Evaluation, TaskMeans, evaluate
 from onehead.evaluation.controls import task_label_sweep
 from onehead.sources import read_outcomes
-from onehead.training.amounts import amounts_of
 from onehead.training.pipeline import examples_of
 
 if TYPE_CHECKING:

@@ -216,7 +216,7 @@ def _believable(table: OutcomeTable) -> OutcomeTable:
 
 def _prices(tables: list[OutcomeTable]) -> dict[str, tuple[float, float]]:
     """USD per million input and output tokens of the models whose tokens and costs are known."""
-    from onehead.training.amounts import amounts_of
+    from onehead.amounts import amounts_of
 
     found = {}
     for table in tables:

@@ -131,6 +131,9 @@ def test_a_router_says_how_it_was_made(trained: Trained) -> None:
     assert manifest.data_hash == mixed_table().content_hash()
     assert set(manifest.profiles) == set(manifest.pool.ids)
     assert [card.cost_basis for card in manifest.pool] == ["tokens"] * 3 + ["usd"]
+    amounts = [set(manifest.profiles[card.id]) - {"quality", "cost_usd"} for card in manifest.pool]
+    assert amounts == [{"input_tokens", "output_tokens"}] * 3 + [set()]
+    assert all(np.isfinite(list(profile.values())).all() for profile in manifest.profiles.values())
     assert manifest.validation == {}  # too few prompts to hold any out
     assert set(manifest.hyperparameters) == set(recipe_named(manifest.recipe).options)
     assert 0 < manifest.presets["cheap"] < manifest.presets["balanced"] < manifest.presets["best"]

@@ -2,7 +2,8 @@
 
 from onehead.artifact.atomic import check_writable, nearest_folder, replacing
 from onehead.artifact.files import check_target, load, save
-from onehead.artifact.manifest import FORMAT_VERSION, Artifact, EncoderRecord, Manifest
+from onehead.artifact.manifest import FORMAT_VERSION, Artifact, EncoderRecord, Manifest, presets_of
+from onehead.artifact.profiles import profiles_of
 
 __all__ = [
     "FORMAT_VERSION",
@@ -13,6 +14,8 @@ __all__ = [
     "check_writable",
     "load",
     "nearest_folder",
+    "presets_of",
+    "profiles_of",
     "replacing",
     "save",
 ]

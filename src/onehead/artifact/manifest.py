@@ -38,7 +38,8 @@ class Manifest:
     presets: willingness to pay in USD by name
     validation, hyperparameters: figures and settings, as plain JSON values (None, never NaN)
     tokenizer: SHA-256 of the tokenizer whose ids the router's lexicon holds; "" without a lexicon
-    profiles: each model's mean ``quality`` and ``cost_usd`` on the training data, where kept
+    profiles: each model's mean ``quality``, ``cost_usd``, ``input_tokens`` and ``output_tokens`` on
+        the training prompts, where kept and known
     created: ISO 8601 time in UTC
     """
 
@@ -150,11 +151,11 @@ class Artifact:
         profiles = {name: p for name, p in self.manifest.profiles.items() if name in pool.ids}
         manifest = replace(self.manifest, pool=pool, profiles=profiles)
         if len(profiles) == len(pool):
-            manifest = replace(manifest, presets=_presets(pool, profiles))
+            manifest = replace(manifest, presets=presets_of(pool, profiles))
         return Artifact(manifest, arrays, self.network)
 
 
-def _presets(pool: Pool, profiles: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+def presets_of(pool: Pool, profiles: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """The presets of a pool with known profiles."""
     rows = [profiles[name] for name in pool.ids]
     return presets(

@@ -12,8 +12,8 @@ from onehead.features import SURFACE, tokenizer, vocabulary_size
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from onehead.amounts import Amounts
     from onehead.outcomes import OutcomeTable
-    from onehead.training.amounts import Amounts
 
     Rows = NDArray[np.intp]
 

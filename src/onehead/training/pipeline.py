@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onehead.artifact import Artifact, EncoderRecord, Manifest
+from onehead.amounts import amounts_of
+from onehead.artifact import Artifact, EncoderRecord, Manifest, presets_of, profiles_of
 from onehead.encoders import load_encoder
 from onehead.errors import DataError
 from onehead.features import Featurizer, tokenizer_hash
-from onehead.policy import presets
-from onehead.training.amounts import amounts_of
 from onehead.training.estimating import aiq_of, estimate
 from onehead.training.examples import Examples, count_pieces
 from onehead.training.export import export
@@ -174,25 +173,20 @@ def _artifact(fitted: Fitted, examples: Examples, origin: Origin) -> Artifact:
         lexical = fitted.lexicon.arrays()
         arrays, axes = arrays | lexical, axes | dict.fromkeys(lexical)
     pool = examples.amounts.pool
-    # Estimates over the same prompts, not outcomes: models may have run on different tables.
-    estimates = estimate(fitted, examples)
-    means, costs = estimates.quality.mean(axis=0), estimates.cost_usd.mean(axis=0)
+    profiles = profiles_of(pool.ids, estimate(fitted, examples))
     encoder = origin.encoder
     manifest = Manifest(
         recipe=origin.recipe,
         encoder=EncoderRecord(encoder.name, encoder.hash, encoder.dimension),
         pool=pool,
         model_axes=axes,
-        presets=presets(means, costs),
+        presets=presets_of(pool, profiles),
         data_hash=examples.table.content_hash(),
         seed=origin.seed,
         tokenizer=tokenizer_hash() if fitted.lexicon else "",
         validation=dict(origin.validation),
         hyperparameters=dict(origin.settings),
-        profiles={
-            model: {"quality": float(q), "cost_usd": float(c)}
-            for model, q, c in zip(pool.ids, means, costs, strict=True)
-        },
+        profiles=profiles,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return Artifact(manifest, arrays, network)
