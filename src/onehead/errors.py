@@ -7,6 +7,8 @@
     ├── ConfigError           a configuration file that cannot be taken
     ├── ArtifactError         a router directory that is damaged, incomplete or too new
     ├── EncoderError          an encoder that cannot be loaded or did not answer
+    ├── StoreError            a decision log that cannot be opened, read or written
+    │   └── UnknownDecision   feedback or a question about a decision that was never made
     └── MissingExtraError     an optional part of the package is not installed
 
 Each message says what was wrong, where, and how to mend it; `did_you_mean` helps with misspelt names. `exit_code` is what the command line
@@ -65,6 +67,19 @@ class EncoderError(OneheadError):
 
     exit_code = 2
     status = 502
+
+
+class StoreError(OneheadError):
+    """A decision log that cannot be opened, read or written."""
+
+    exit_code = 2
+    status = 503
+
+
+class UnknownDecision(StoreError):  # noqa: N818  (the name says the situation)
+    """Feedback or a question about a decision that was never made, or is another's."""
+
+    status = 404
 
 
 class MissingExtraError(OneheadError):
