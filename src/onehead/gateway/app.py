@@ -1,0 +1,226 @@
+"""The ASGI application: which request goes where. All but the hot paths is Starlette's routing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Mount, Route
+
+from onehead.errors import OneheadError
+from onehead.gateway.deciding import decision_endpoint, feedback_endpoint
+from onehead.gateway.errors import GatewayError
+from onehead.gateway.exchange import Exchange
+from onehead.gateway.http import headers_of, request_id, send_error
+from onehead.gateway.listing import model_document, models_document
+from onehead.gateway.metrics import Metrics
+from onehead.gateway.passing import Passing
+from onehead.gateway.state import State
+from onehead.gateway.web import (
+    identify,
+    json_response,
+    on_error,
+    on_not_allowed,
+    on_not_found,
+)
+from onehead.store import Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from starlette.requests import Request
+    from starlette.routing import BaseRoute
+    from starlette.types import Receive, Scope, Send
+
+    from onehead.config import Config
+    from onehead.gateway.wire.prompt import Api
+
+log = logging.getLogger("onehead.gateway")
+
+_ROUTED: dict[str, Api] = {"/v1/chat/completions": "chat", "/v1/responses": "responses"}
+_BUSY_S = 1.0
+
+
+class App:
+    """The gateway of one worker process.
+
+    ready: whether new requests should be sent here; false before start and while draining
+    """
+
+    def __init__(self, config: Config, pages: Sequence[BaseRoute] = ()) -> None:
+        """Take the configuration; nothing is opened before `startup`.
+
+        pages: routes of the dashboard, which find the app under `request.app.state.gateway`
+        """
+        self.config = config
+        self.ready = False
+        self._state: State | None = None
+        self._old: set[asyncio.Task[None]] = set()
+        self.writer: Writer | None = None
+        self.metrics: Metrics | None = None
+        self._rest = Starlette(
+            routes=[
+                Route("/health", self._health),
+                Route("/ready", self._ready),
+                Route("/metrics", self._metrics),
+                Route("/v1/models", self._models),
+                Route("/v1/models/{model:path}", self._model),
+                Route("/v1/decision", decision_endpoint, methods=["POST"]),
+                Route("/v1/feedback", feedback_endpoint, methods=["POST"]),
+                *pages,
+                Mount("/v1", app=self._pass),
+            ],
+            exception_handlers={OneheadError: on_error, 404: on_not_found, 405: on_not_allowed},
+        )
+        self._rest.state.gateway = self
+
+    @property
+    def state(self) -> State:
+        """What requests use now."""
+        if self._state is None:
+            raise GatewayError("the gateway is starting.", status=503, retry_after=_BUSY_S)
+        return self._state
+
+    async def startup(self) -> None:
+        """Load the router, open sockets and the log; a store that is away does not hinder it."""
+        self.metrics = Metrics(tuple(model.id for model in self.config.models))
+        self.writer = Writer(self.config.store)
+        self.writer.start()
+        state = State(self.config, self.writer, self.metrics)
+        await state.open()
+        self._state = state
+        self.ready = True
+
+    async def shutdown(self, drain_s: float = 0.0) -> None:
+        """Let running requests end within `drain_s`, cut the rest, and write the log out."""
+        self.ready = False
+        state = self._state
+        if state is not None:
+            await _drained(state, drain_s)
+            await state.close()
+        for task in self._old:
+            task.cancel()
+        if self.writer is not None:
+            await asyncio.to_thread(self.writer.close, max(drain_s, 5.0))
+
+    async def reload(self, config: Config) -> None:
+        """Take another configuration without dropping a request.
+
+        What a request uses stays the same to its end. Raises ConfigError or ArtifactError where it
+        cannot be taken; then all stays as it was.
+        """
+        before = self.state
+        assert self.writer is not None  # noqa: S101
+        assert self.metrics is not None  # noqa: S101
+        state = await asyncio.to_thread(State, config, self.writer, self.metrics, before=before)
+        await state.open()
+        self.config, self._state = config, state
+        task = asyncio.ensure_future(_retire(before))
+        self._old.add(task)
+        task.add_done_callback(self._old.discard)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] == "http":
+            api = _ROUTED.get(scope["path"])
+            if api is not None and scope["method"] == "POST":
+                await self._run(
+                    lambda state: Exchange(state, scope, receive, send, api), scope, send
+                )
+                return
+        elif scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+            return
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        await self._rest(scope, receive, send)
+
+    async def _run(self, make: Callable[[State], Exchange], scope: Scope, send: Send) -> None:
+        """Run one exchange, unless this worker has as many as it takes."""
+        try:
+            state = self.state
+            if state.in_flight >= state.config.gateway.max_concurrency:
+                raise GatewayError(
+                    "the gateway answers as many requests as it can; try again in a moment.",
+                    status=503, kind="server_error", code="overloaded", retry_after=_BUSY_S,
+                )  # fmt: skip
+        except GatewayError as error:
+            await send_error(
+                send, error, [(b"x-request-id", request_id(headers_of(scope)).encode())]
+            )
+            return
+        state.in_flight += 1
+        try:
+            await make(state).run()
+        finally:
+            state.in_flight -= 1
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Any other path under /v1."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1003})
+            return
+        await self._run(lambda state: Passing(state, scope, receive, send), scope, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        """Start and end with the server."""
+        while True:
+            message = await receive()
+            if message["type"] == "lifespan.startup":
+                try:
+                    await self.startup()
+                except OneheadError as error:
+                    await send({"type": "lifespan.startup.failed", "message": str(error)})
+                    return
+                await send({"type": "lifespan.startup.complete"})
+            else:
+                await self.shutdown(self.config.gateway.drain_s)
+                await send({"type": "lifespan.shutdown.complete"})
+                return
+
+    async def _health(self, request: Request) -> Response:  # noqa: ARG002
+        return PlainTextResponse("ok\n")
+
+    async def _ready(self, request: Request) -> Response:  # noqa: ARG002
+        if self.ready:
+            return PlainTextResponse("ready\n")
+        return PlainTextResponse("not ready\n", status_code=503)
+
+    async def _metrics(self, request: Request) -> Response:
+        identify(request)
+        assert self.metrics is not None  # noqa: S101
+        assert self.writer is not None  # noqa: S101
+        self.metrics.observe(self)
+        body, content_type = self.metrics.render()
+        return Response(body, headers={"content-type": content_type})
+
+    async def _models(self, request: Request) -> Response:
+        key = identify(request)
+        return json_response(models_document(self.state, key))
+
+    async def _model(self, request: Request) -> Response:
+        key = identify(request)
+        return json_response(model_document(self.state, request.path_params["model"], key))
+
+
+def create_app(config: Config, pages: Sequence[BaseRoute] = ()) -> App:
+    """The gateway of a configuration, as an ASGI application."""
+    return App(config, pages)
+
+
+async def _drained(state: State, within_s: float) -> None:
+    """Wait until no request runs, or the time is over."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + within_s
+    while state.in_flight and loop.time() < end:
+        await asyncio.sleep(0.02)
+
+
+async def _retire(state: State) -> None:
+    """Close a state that no new request uses, when its last request has ended."""
+    await _drained(state, state.config.upstreams.total_timeout_s)
+    await state.close()

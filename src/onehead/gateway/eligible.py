@@ -1,0 +1,140 @@
+"""Which models may answer a request at all, and in words why the others may not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from onehead.features import tokenizer
+from onehead.gateway.errors import GatewayError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from onehead.config import KeyConfig, ModelConfig
+    from onehead.gateway.wire import Asked
+
+_SURELY = 0.5
+"""No text has more tokens than half its UTF-8 bytes and a window that holds so many needs no count."""
+_NAMES = {
+    "vision": "images",
+    "json_schema": "JSON schemas",
+    "responses": "the Responses API",
+    "chat": "chat completions",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacles:
+    """Why each model may not answer, None where it may; in the order of the models given."""
+
+    reasons: tuple[str | None, ...]
+    too_long: bool = False
+
+    @property
+    def none(self) -> bool:
+        """Whether every model may answer."""
+        return not any(self.reasons)
+
+    @property
+    def eligible(self) -> tuple[int, ...]:
+        """Positions of the models that may answer."""
+        return tuple(place for place, reason in enumerate(self.reasons) if reason is None)
+
+
+def obstacles(
+    asked: Asked,
+    models: Sequence[ModelConfig],
+    *,
+    key: KeyConfig | None = None,
+    allowed: Sequence[str] | None = None,
+    is_open: Callable[[str], bool] | None = None,
+    need_upstream: bool = False,
+) -> Obstacles:
+    """What keeps each of `models` from answering `asked`.
+
+    allowed: the models that the caller allows
+    is_open: whether a model's circuit breaker keeps calls away
+    need_upstream: whether a model without an address is out
+    """
+    tokens: int | None = None
+    reasons: list[str | None] = []
+    too_long = 0
+    rough = asked.chars * 4  # UTF-8 takes at most four bytes for a character
+    asked_output = asked.output_tokens or 0
+    for model in models:
+        reason = _permission(model.id, key, allowed) or _capability(model, asked)
+        if reason is None and model.context_window is not None:
+            if rough * _SURELY + asked_output > model.context_window:
+                tokens = count_tokens(asked) if tokens is None else tokens
+                reason = _window(model, tokens, asked_output)
+                too_long += reason is not None
+        if reason is None and need_upstream and model.base_url is None:
+            reason = "has no upstream here"
+        reasons.append(reason)
+    if is_open is not None:
+        _keep_off(reasons, models, is_open)
+    return Obstacles(tuple(reasons), bool(too_long) and too_long == sum(map(bool, reasons)))
+
+
+def count_tokens(asked: Asked) -> int:
+    """Tokens that a model will read, counted in the bundled word pieces on a sample of the text."""
+    sample = asked.sample()
+    if not sample:
+        return 0
+    return round(asked.chars * len(tokenizer().ids(sample)) / len(sample))
+
+
+def refusal(obstacles: Obstacles, ids: Sequence[str]) -> GatewayError:
+    """The error where no model is left, with the reason of each."""
+    each = "; ".join(f"{name} {why}" for name, why in zip(ids, obstacles.reasons, strict=True))
+    return GatewayError(
+        f"no model can answer this request: {each}. Change the request, or allow more models.",
+        status=400 if obstacles.too_long else 422,
+        code="context_length_exceeded" if obstacles.too_long else "no_eligible_model",
+    )
+
+
+def _permission(name: str, key: KeyConfig | None, allowed: Sequence[str] | None) -> str | None:
+    """Whether lists keep a model away."""
+    if key is not None and (
+        name in key.deny or (key.models is not None and name not in key.models)
+    ):
+        return "is not allowed for this key"
+    if allowed is not None and name not in allowed:
+        return "is not among the models allowed"
+    return None
+
+
+def _capability(model: ModelConfig, asked: Asked) -> str | None:
+    """The first need that a model does not meet."""
+    if asked.needs <= model.capabilities:
+        lacking = None
+    else:
+        lacking = min(asked.needs - model.capabilities)
+    if lacking is not None:
+        return f"does not take {_NAMES.get(lacking, lacking)}"
+    most = model.max_output_tokens
+    if most is not None and asked.output_tokens is not None and asked.output_tokens > most:
+        return f"writes at most {most} tokens, {asked.output_tokens} are asked for"
+    return None
+
+
+def _window(model: ModelConfig, tokens: int, output: int) -> str | None:
+    """Whether the conversation fits a model's context window."""
+    if model.context_window is None or tokens + output <= model.context_window:
+        return None
+    more = f" and {output} asked for" if output else ""
+    return f"reads at most {model.context_window} tokens, this is about {tokens}{more}"
+
+
+def _keep_off(
+    reasons: list[str | None], models: Sequence[ModelConfig], is_open: Callable[[str], bool]
+) -> None:
+    """Strike out, in place, models whose breaker is open, unless no other is left."""
+    failing = [
+        place for place, model in enumerate(models) if reasons[place] is None and is_open(model.id)
+    ]
+    if len(failing) < sum(reason is None for reason in reasons):
+        for place in failing:
+            reasons[place] = "failed repeatedly and rests for a moment"

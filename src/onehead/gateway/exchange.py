@@ -1,0 +1,422 @@
+"""One request from its arrival to its record: read, planned, admitted, answered, settled, logged."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from onehead.errors import OneheadError, UsageError
+from onehead.gateway.errors import GatewayError, error_document
+from onehead.gateway.http import (
+    ClientGone,
+    Watch,
+    ascii_value,
+    headers_of,
+    read_body,
+    request_id,
+    send_bytes,
+    send_error,
+    send_part,
+    start_stream,
+)
+from onehead.gateway.planner import Plan
+from onehead.gateway.upstream import AllFailed, StreamBroken
+from onehead.gateway.wire import Asked, Body, Options, Usage, asked_of, options_of, usage_of
+from onehead.gateway.wire.events import EventRelay, error_event
+from onehead.gateway.wire.options import NONE, is_auto
+from onehead.store import new_decision_id
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from onehead.config import KeyConfig
+    from onehead.gateway.accounts import Reservation
+    from onehead.gateway.state import State
+    from onehead.gateway.upstream import Answer, Attempt
+    from onehead.gateway.wire.prompt import Api
+
+PATHS: dict[Api, str] = {"chat": "/chat/completions", "responses": "/responses"}
+_CHARS_PER_TOKEN = 4
+_PASSED_ON = ("traceparent", "tracestate", "openai-beta", "idempotency-key")
+"""Headers of a client that go upstream; all others stay here."""
+_CLIENT_GONE = 499
+
+
+class Exchange:
+    """One chat completion or response. `run` answers it whatever happens, and has it recorded."""
+
+    def __init__(self, state: State, scope: Scope, receive: Receive, send: Send, api: Api) -> None:
+        """Take the request; `state` stays the same to its end, whatever is reloaded meanwhile."""
+        self.arrived = time.perf_counter()
+        self.at = time.time()
+        self.state = state
+        self.api = api
+        self.path = scope["path"]
+        self.headers = headers_of(scope)
+        self.request_id = request_id(self.headers)
+        self.decision_id = new_decision_id(self.at)
+        self._receive, self._send = receive, send
+        self.key: KeyConfig | None = None
+        self.body: Body | None = None
+        self.options: Options = NONE
+        self.asked: Asked | None = None
+        self.plan: Plan | None = None
+        self.mode = "auto"
+        self.attempts: list[Attempt] = []
+        self.model: str | None = None
+        self.usage: Usage | None = None
+        self.cost_usd: float | None = None
+        self.answer_id: str | None = None
+        self.outcome = "ok"
+        self.status = 0
+        self.error: str | None = None
+        self.overhead_s: float | None = None
+        self.first_byte_s: float | None = None
+        self.total_s = 0.0
+        self._reservation: Reservation | None = None
+        self._answer: Answer | None = None
+        self._started = False
+
+    async def run(self) -> None:
+        """Answer the request and record it."""
+        watch: Watch | None = None
+        try:
+            await self._read()
+            await self._decide()
+            self._admit()
+            watch = Watch(self._receive)
+            await self._call()
+        except ClientGone:
+            self._ended("cancelled", _CLIENT_GONE, "client_gone")
+        except asyncio.CancelledError:
+            self._ended("cancelled", _CLIENT_GONE, "client_gone")
+            task = asyncio.current_task()
+            if watch is None or not watch.gone or task is None:
+                raise
+            task.uncancel()
+        except AllFailed as failure:
+            await self._all_failed(failure)
+        except OneheadError as error:
+            await self._refuse(error)
+        finally:
+            if watch is not None:
+                watch.end()
+            await self._finish()
+
+    async def _read(self) -> None:
+        """Who asks, and what."""
+        state = self.state
+        self.key = state.accounts.identify(self.headers)
+        limits = state.config.gateway
+        data = await read_body(
+            self._receive, self.headers,
+            most_bytes=limits.max_body_mb << 20, within_s=limits.body_timeout_s,
+        )  # fmt: skip
+        self.body = Body(data)
+        self.options = options_of(self.body, self.headers)
+
+    async def _decide(self) -> None:
+        """Who is to answer."""
+        assert self.body is not None  # noqa: S101
+        routing = self.state.config.routing
+        if not is_auto(self.body.model):
+            self._named(self.body.model)
+            if routing.shadow != "caller":
+                return
+            self.mode = "shadow"
+        self.asked = asked_of(self.body, self.api)
+        named = self.plan
+        if self.asked.previous_answer is not None and await self._follow_up(
+            self.asked.previous_answer
+        ):
+            return
+        self.plan = await self._planned(self.asked)
+        if self.mode == "auto" and routing.shadow not in (None, "caller"):
+            self.mode = "shadow"
+            named = Plan([str(routing.shadow)])
+        if named is not None:
+            self.plan.order = named.order
+
+    def _named(self, model: str) -> None:
+        """The caller chose: the router stays out of it."""
+        state = self.state
+        self.mode = "named"
+        state.allow(model, self.key)
+        self.plan = Plan([model])
+
+    async def _planned(self, asked: Asked) -> Plan:
+        """The router's plan, or the fallback where the router itself fails."""
+        planner = self.state.planner
+        try:
+            return await planner.plan(asked, self.options, self.key)
+        except (UsageError, GatewayError):
+            raise
+        except Exception as error:
+            self.mode = "fallback"
+            self.error = f"router_failed: {type(error).__name__}"
+            self.state.complain("routing failed", error, self.request_id)
+            plan = planner.fallback()
+            plan.order = [one for one in plan.order if self.state.allowed(one, self.key)]
+            if not plan.order:
+                raise
+            return plan
+
+    async def _follow_up(self, previous: str) -> bool:
+        """An answer's follow-up goes where the answer came from: its text is kept only there."""
+        model = await self.state.answer_model(previous)
+        if model is None:
+            return False
+        self.plan = Plan([model], chosen=model, held=True)
+        return True
+
+    def _admit(self) -> None:
+        """Reserve what the request is expected to cost."""
+        assert self.plan is not None  # noqa: S101
+        assert self.body is not None  # noqa: S101
+        plan = self.plan
+        if not plan.input_tokens:
+            chars = self.asked.chars if self.asked is not None else self.body.chars()
+            plan.input_tokens = chars / _CHARS_PER_TOKEN
+        cost = plan.predicted_cost_usd
+        if cost is None:
+            model = self.state.fleet.models[plan.order[0]]
+            cost = Usage(int(plan.input_tokens), int(plan.output_tokens)).cost_usd(model)
+        tokens = plan.input_tokens + plan.output_tokens
+        self._reservation = self.state.accounts.admit(self.key, cost, tokens, self.at)
+
+    async def _call(self) -> None:
+        """Ask upstream, in the order of the plan, and pass the answer on."""
+        assert self.plan is not None  # noqa: S101
+        assert self.body is not None  # noqa: S101
+        before = time.perf_counter()
+        answer = await self.state.upstreams.answer(
+            self.plan.order, self._body_for, path=PATHS[self.api], stream=self.body.stream,
+            headers={name: self.headers[name] for name in _PASSED_ON if name in self.headers},
+            deadline_s=None,
+        )  # fmt: skip
+        now = time.perf_counter()
+        self._answer = answer
+        self.attempts = answer.attempts
+        self.model = answer.model
+        self.first_byte_s = now - self.arrived
+        self.overhead_s = before - self.arrived
+        if answer.chunks is None:
+            await self._whole(answer, now)
+        else:
+            await self._stream(answer, now)
+
+    def _body_for(self, name: str) -> bytes:
+        """What goes upstream: the client's own body under the model's upstream name."""
+        assert self.body is not None  # noqa: S101
+        model = self.state.fleet.models[name]
+        ask = (
+            self.api == "chat" and self.body.stream and model.stream_usage
+            and not self.body.wants_usage()
+        )  # fmt: skip
+        return self.body.forward(model.upstream_model, model.body, ask_usage=ask)
+
+    async def _whole(self, answer: Answer, since: float) -> None:
+        """An answer that came whole."""
+        body = answer.body or b""
+        self.status = answer.status
+        if answer.status < 400:
+            document = msgspec.json.decode(body)
+            self._account(usage_of(document), _answer_chars(body))
+            identity = document.get("id") if isinstance(document, dict) else None
+            self.answer_id = identity if isinstance(identity, str) else None
+            body = self._finished(body, document)
+        else:
+            self._ended("error", answer.status, "upstream_refused")
+        self.overhead_s = (self.overhead_s or 0.0) + time.perf_counter() - since
+        headers = self._answer_headers(answer)
+        if self.cost_usd is not None:
+            headers.append((b"x-onehead-cost-usd", _number(self.cost_usd)))
+        self._started = True
+        await send_bytes(self._send, answer.status, body, headers, ascii_value(answer.content_type))
+
+    def _finished(self, body: bytes, document: Any) -> bytes:
+        """The answer as it goes to the client: untouched, but for a missing name and what was asked."""
+        if not isinstance(document, dict):
+            return body
+        name = document.get("model")
+        unnamed = not isinstance(name, str) or not name or is_auto(name)
+        if not unnamed and not self.options.debug:
+            return body
+        fields: dict[str, Any] = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+        if unnamed:
+            fields["model"] = self.model
+        if self.options.debug:
+            fields["onehead"] = self.decision()
+        return msgspec.json.encode(fields)
+
+    async def _stream(self, answer: Answer, since: float) -> None:
+        """An answer in events, passed on as they come."""
+        assert answer.chunks is not None  # noqa: S101
+        assert self.body is not None  # noqa: S101
+        asked_usage = self.api == "responses" or self.body.wants_usage()
+        relay = EventRelay(asked_usage=asked_usage, model=answer.model)
+        self.status = answer.status
+        self.overhead_s = (self.overhead_s or 0.0) + time.perf_counter() - since
+        self._started = True
+        await start_stream(
+            self._send,
+            answer.status,
+            self._answer_headers(answer),
+            ascii_value(answer.content_type),
+        )
+        if self.options.debug:
+            await send_part(
+                self._send, b": onehead " + msgspec.json.encode(self.decision()) + b"\n\n"
+            )
+        try:
+            async for chunk in answer.chunks:
+                part = relay.feed(chunk)
+                if part:
+                    await send_part(self._send, part)
+            await send_part(self._send, relay.finish(), last=True)
+            if relay.failed:
+                self._ended("error", answer.status, "upstream_error_event")
+        except StreamBroken as broken:
+            self._ended("broken", answer.status, "stream_broken")
+            told = error_document(
+                f"{answer.model} broke off its answer: {broken}", "upstream_error", "stream_broken"
+            )
+            event = error_event(told, responses=self.api == "responses", sequence=relay.events)
+            await send_part(self._send, event, last=True)
+        finally:
+            self.answer_id = relay.answer_id
+            self._account(relay.usage, 0, relay.events)
+
+    def _account(self, usage: Usage | None, chars: int, events: int = 0) -> None:
+        """What the answer cost, by what upstream states; estimated, and marked so, where it is silent."""
+        assert self.plan is not None  # noqa: S101
+        if self.model is None:
+            return
+        if usage is None:
+            written = events or chars // _CHARS_PER_TOKEN
+            usage = Usage(int(self.plan.input_tokens), written, estimated=True)
+        self.usage = usage
+        self.cost_usd = usage.cost_usd(self.state.fleet.models[self.model])
+
+    def _answer_headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
+        headers = [
+            *((name.encode(), ascii_value(value)) for name, value in answer.headers),
+            (b"x-onehead-model", ascii_value(answer.model)),
+            (b"x-onehead-attempts", str(len(self.attempts)).encode()),
+            (b"x-onehead-overhead-ms", f"{(self.overhead_s or 0.0) * 1e3:.3f}".encode()),
+            *self._own_headers(),
+        ]
+        plan = self.plan
+        if plan is not None and plan.predicted_quality is not None:
+            headers.append((b"x-onehead-predicted-quality", _number(plan.predicted_quality)))
+        if plan is not None and plan.predicted_cost_usd is not None:
+            headers.append((b"x-onehead-predicted-cost-usd", _number(plan.predicted_cost_usd)))
+        return headers
+
+    def _own_headers(self) -> list[tuple[bytes, bytes]]:
+        headers = [
+            (b"x-request-id", self.request_id.encode()),
+            (b"x-onehead-decision-id", self.decision_id.encode()),
+        ]
+        warning = self.state.accounts.warning(self.key)
+        if warning:
+            headers.append((b"x-onehead-budget-warning", ascii_value(warning)))
+        return headers
+
+    async def _all_failed(self, failure: AllFailed) -> None:
+        """No model answered: say what the last one said, in OpenAI's shape."""
+        self.attempts = failure.attempts
+        self._ended("error", failure.status, failure.code)
+        headers = [*self._own_headers(), (b"x-onehead-attempts", str(len(self.attempts)).encode())]
+        if failure.retry_after is not None:
+            headers.append((b"retry-after", str(max(1, round(failure.retry_after))).encode()))
+        body = (
+            failure.body
+            or GatewayError(
+                str(failure), status=failure.status, kind="upstream_error", code=failure.code
+            ).body()
+        )
+        await send_bytes(self._send, failure.status, body, headers)
+
+    async def _refuse(self, error: OneheadError) -> None:
+        """Answer an error of our own, unless the answer has begun."""
+        told = as_gateway_error(error)
+        outcome = "refused" if told.status < 500 else "error"
+        self._ended(outcome, told.status, told.code or told.kind)
+        if not self._started:
+            await send_error(self._send, told, self._own_headers())
+
+    def _ended(self, outcome: str, status: int, error: str | None) -> None:
+        self.outcome, self.status, self.error = outcome, status, error
+
+    async def _finish(self) -> None:
+        """Close what is open, settle what was reserved, remember who answered, and write it down."""
+        if self._answer is not None:
+            await self._answer.close()
+        self.total_s = time.perf_counter() - self.arrived
+        if self._reservation is not None:
+            if self.cost_usd is None:
+                self._reservation.release()
+            else:
+                usage = self.usage
+                tokens = usage.input + usage.output if usage is not None else 0
+                self._reservation.settle(self.cost_usd, tokens)
+        if self.plan is not None and self.model is not None and self.outcome == "ok":
+            self.state.planner.remember(self.plan, self.model)
+            if self.answer_id is not None and self.api == "responses":
+                self.state.note_answer(self.answer_id, self.model)
+        self.state.record(self)
+
+    def decision(self) -> dict[str, Any]:
+        """The whole decision, as `/v1/decision` tells it."""
+        assert self.plan is not None  # noqa: S101
+        return {"decision_id": self.decision_id, **decision_document(self.plan)}
+
+
+def decision_document(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON values, in the shape of `onehead route --json`."""
+    terms = plan.terms
+    return {
+        "model": plan.chosen,
+        "willingness_to_pay": None if terms is None else terms.willingness_to_pay,
+        "reward": None if terms is None else terms.reward,
+        "confidence": plan.confidence,
+        "reason": plan.reason(),
+        "estimates": [
+            {
+                "model": name,
+                "quality": quality,
+                "cost_usd": cost,
+                "reward": reward if abs(reward) < float("inf") else None,
+                "eligible": why_not is None,
+                "why_not": why_not,
+            }
+            for name, quality, cost, reward, why_not in plan.estimates()
+        ],
+    }
+
+
+def as_gateway_error(error: OneheadError) -> GatewayError:
+    """Any error of ours as an answer; what is no fault of the caller tells no details."""
+    if isinstance(error, GatewayError):
+        return error
+    if error.status < 500:
+        return GatewayError(str(error), status=error.status)
+    return GatewayError(
+        "the router failed, and no fallback model could take over. The log of the gateway has the "
+        "reason under this request's id.",
+        status=500,
+        kind="server_error",
+        code="router_failed",
+    )
+
+
+def _answer_chars(body: bytes) -> int:
+    return len(body)
+
+
+def _number(value: float) -> bytes:
+    return f"{value:.10g}".encode()

@@ -1,0 +1,322 @@
+"""From a request to a plan: who is to answer it, who comes next if that fails, and why.
+
+A conversation is decided at its user turns and held across tool turns. What its prompt cache holds
+is a discount on the model that answered so far, so a conversation changes its model just when the
+gain is worth more than the lost cache: one policy, no rule of its own. Who answered so far is read
+from memory, or, in a worker that has not seen the conversation, found by deciding its earlier turns
+again: the same messages lead every replica to the same model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onehead import policy
+from onehead.errors import NoEligibleModel
+from onehead.gateway.eligible import Obstacles, obstacles, refusal
+from onehead.gateway.errors import GatewayError
+from onehead.gateway.memory import Memory
+from onehead.gateway.wire.options import NONE
+from onehead.policy import UNCONSTRAINED, Choice, Constraints, choose, parse_willingness_to_pay
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    from onehead.config import KeyConfig, RoutingConfig
+    from onehead.gateway.estimator import Estimator
+    from onehead.gateway.fleet import Fleet
+    from onehead.gateway.wire import Asked, Options
+    from onehead.predictors import Estimates
+
+MOST_REPLAYED = 32
+"""Earlier user turns that are decided again at most, where nobody remembers them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a decision is to respect: the request's options, its key's and the configuration's."""
+
+    willingness_to_pay: float
+    reward: policy.RewardKind
+    max_cost_usd: float | None
+    min_quality: float | None
+    models: tuple[str, ...] | None
+    session: str | None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What was decided for one request.
+
+    order: models to try, the chosen one first
+    columns: the policy's view: quality, cost and choice over the fleet's rows, one prompt
+    """
+
+    order: list[str]
+    terms: Terms | None = None
+    chosen: str | None = None
+    confidence: float | None = None
+    quality: NDArray[np.float64] | None = None
+    cost_usd: NDArray[np.float64] | None = None
+    choice: Choice | None = None
+    constraints: Constraints = UNCONSTRAINED
+    obstacles: Obstacles | None = None
+    row: int | None = None
+    incumbent: str | None = None
+    held: bool = False
+    text: str | None = None
+    features: NDArray[np.float32] | None = None
+    memory_keys: tuple[str, ...] = ()
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
+    ids: tuple[str, ...] = field(default=())
+
+    @property
+    def predicted_quality(self) -> float | None:
+        """Estimated quality of the chosen model."""
+        return (
+            None if self.quality is None or self.row is None else float(self.quality[0, self.row])
+        )
+
+    @property
+    def predicted_cost_usd(self) -> float | None:
+        """Estimated cost of the chosen model."""
+        return (
+            None if self.cost_usd is None or self.row is None else float(self.cost_usd[0, self.row])
+        )
+
+    def estimates(self) -> list[tuple[str, float, float, float, str | None]]:
+        """Each model with its quality, cost, reward and what keeps it from being chosen."""
+        if self.choice is None or self.quality is None or self.cost_usd is None:
+            return []
+        words = policy.why_not(self.choice, 0, self.quality, self.cost_usd, self.constraints)
+        own = self.obstacles.reasons if self.obstacles is not None else (None,) * len(words)
+        rewards = self.choice.rewards[0].tolist()
+        return [
+            (name, quality, cost, reward, mine or theirs)
+            for name, quality, cost, reward, mine, theirs in zip(
+                self.ids, self.quality[0].tolist(), self.cost_usd[0].tolist(), rewards, own, words,
+                strict=True,
+            )
+        ]  # fmt: skip
+
+    def reason(self) -> str:
+        """Why this model, in words."""
+        if self.choice is None or self.terms is None or self.quality is None:
+            return "the conversation stays with the model that answers it." if self.held else ""
+        assert self.cost_usd is not None  # noqa: S101
+        words = policy.explain(
+            self.choice, 0, self.quality, self.cost_usd, self.terms.willingness_to_pay,
+            kind=self.terms.reward, constraints=self.constraints, ids=self.ids,
+        )  # fmt: skip
+        if self.incumbent is not None:
+            stays = "stays with" if self.chosen == self.incumbent else "leaves"
+            words += (
+                f" The conversation {stays} {self.incumbent}, whose prompt cache counts for it."
+            )
+        return words
+
+
+class Planner:
+    """Plans requests over a fleet with one router."""
+
+    def __init__(
+        self,
+        estimator: Estimator,
+        fleet: Fleet,
+        routing: RoutingConfig,
+        *,
+        is_open: Callable[[str], bool] | None = None,
+        session_model: Callable[[str], Any] | None = None,
+        demo: bool = False,
+    ) -> None:
+        """Take the parts.
+
+        is_open: whether a model's breaker keeps calls away
+        session_model: awaitable look-up of who answered a session, for workers that do not know
+        """
+        self.fleet = fleet
+        self.routing = routing
+        self.memory = Memory()
+        self._estimator = estimator
+        self._is_open = is_open
+        self._session_model = session_model
+        self._rows = {name: row for row, name in enumerate(fleet.ids)}
+        self._models = [fleet.models[name] for name in fleet.ids]
+        self._need_upstream = fleet.callable and not demo
+        self.terms_of(NONE, None)  # a configuration that cannot be meant fails here
+
+    def terms_of(self, options: Options, key: KeyConfig | None) -> Terms:
+        """What a request, its key and the configuration say together; ceilings: the lowest."""
+        routing = self.routing
+        wtp = options.willingness_to_pay
+        if wtp is None and key is not None:
+            wtp = key.willingness_to_pay
+        ceilings = [options.max_cost_usd, routing.max_cost_usd, key.max_cost_usd if key else None]
+        known = [ceiling for ceiling in ceilings if ceiling is not None]
+        floor = options.min_quality if options.min_quality is not None else routing.min_quality
+        for name in options.models or ():
+            if name not in self._rows:
+                raise GatewayError(
+                    f"model {name!r} is not among those that the router chooses from: "
+                    f"{', '.join(self.fleet.ids)}.",
+                    param="onehead.models",
+                )
+        return Terms(
+            parse_willingness_to_pay(
+                routing.willingness_to_pay if wtp is None else wtp, self.fleet.presets
+            ),
+            _reward(options.reward or routing.reward),
+            min(known) if known else None,
+            floor,
+            options.models,
+            options.session,
+        )
+
+    async def plan(
+        self, asked: Asked, options: Options, key: KeyConfig | None, *, calls: bool = True
+    ) -> Plan:
+        """Decide one request; `calls` says whether it is to be answered, not only decided.
+
+        Raises:
+            GatewayError: an option that cannot be taken, or no model that may answer.
+            OneheadError: the router failed; `fallback` says who answers then.
+        """
+        terms = self.terms_of(options, key)
+        kept = obstacles(
+            asked, self._models, key=key, allowed=terms.models,
+            is_open=self._is_open if calls else None, need_upstream=self._need_upstream,
+        )  # fmt: skip
+        if not kept.eligible:
+            raise refusal(kept, self.fleet.ids)
+        scope = key.name if key else ""
+        here = f"{scope}\n{asked.keys[asked.last_user]}" if asked.keys else ""
+        keys = (here,) if here else ()
+        if terms.session is not None:
+            keys = (*keys, f"{scope}\nsession\n{terms.session}")
+        if asked.follows_tools and self.routing.sticky:
+            held = await self._remembered(keys, terms)
+            if held is not None and kept.reasons[self._rows[held]] is None:
+                return self._hold(held, terms, kept, keys)
+        plan = await self._decide(asked, terms, kept, scope, keys)
+        plan.memory_keys = keys
+        return plan
+
+    def remember(self, plan: Plan, model: str) -> None:
+        """Note who answered, for the turns to come."""
+        for key in plan.memory_keys:
+            self.memory.put(key, model)
+
+    def fallback(self) -> Plan:
+        """Who answers when the router itself has failed."""
+        named = self.routing.fallback
+        if named is not None:
+            return Plan([named])
+        callable_ids = [n for n in self.fleet.ids if self.fleet.models[n].base_url is not None]
+        return Plan(callable_ids or list(self.fleet.ids))
+
+    def _hold(self, model: str, terms: Terms, kept: Obstacles, keys: tuple[str, ...]) -> Plan:
+        """A tool turn stays where its user turn was decided, without another estimate."""
+        others = [self.fleet.ids[row] for row in kept.eligible if self.fleet.ids[row] != model]
+        return Plan(
+            [model, *others], terms=terms, chosen=model, obstacles=kept, held=True,
+            memory_keys=keys, ids=self.fleet.ids,
+        )  # fmt: skip
+
+    async def _remembered(self, keys: tuple[str, ...], terms: Terms) -> str | None:
+        """Who answered under any of the keys: the session first, which the caller named."""
+        for key in reversed(keys):
+            model = self.memory.get(key)
+            if model in self._rows:
+                return model
+        if terms.session is not None and self._session_model is not None:
+            model = await self._session_model(terms.session)
+            return model if model in self._rows else None
+        return None
+
+    async def _decide(
+        self, asked: Asked, terms: Terms, kept: Obstacles, scope: str, keys: tuple[str, ...]
+    ) -> Plan:
+        """Estimate this turn, and earlier ones where nobody remembers who answered."""
+        incumbent: str | None = None
+        turns = [asked.last_user]
+        if self.routing.sticky:
+            earlier = [turn for turn in asked.user_turns if turn < asked.last_user]
+            incumbent = await self._incumbent(asked, terms, scope, keys, earlier)
+            if incumbent is None:
+                turns = [*earlier[-MOST_REPLAYED:], asked.last_user]
+        texts = [asked.text(turn) for turn in turns]
+        estimates, features = await self._estimator(texts)
+        plan = Plan([])
+        for number, turn in enumerate(turns):
+            one = estimates.take(slice(number, number + 1))
+            plan = self._choose(asked, turn, one, len(texts[number]), terms, kept, incumbent)
+            incumbent = plan.chosen
+        plan.text, plan.features = texts[-1], features[-1]
+        return plan
+
+    async def _incumbent(
+        self, asked: Asked, terms: Terms, scope: str, keys: tuple[str, ...], earlier: list[int]
+    ) -> str | None:
+        """Who answered the turn before, as far as it is remembered."""
+        if not earlier and terms.session is None:
+            return None
+        before = (f"{scope}\n{asked.keys[earlier[-1]]}",) if earlier and asked.keys else ()
+        return await self._remembered((*before, *keys[1:]), terms)
+
+    def _choose(
+        self, asked: Asked, turn: int, estimates: Estimates, size: int, terms: Terms,
+        kept: Obstacles, incumbent: str | None,
+    ) -> Plan:  # fmt: skip
+        """The policy over the fleet at the prices in force, the incumbent at its cache's price."""
+        fleet = self.fleet
+        reading = max(1.0, (sum(asked.sizes[: turn + 1]) + asked.tool_chars) / max(size, 1))
+        quality = estimates.quality[:, fleet.columns]
+        cost = fleet.costs(estimates, reading=reading, answers=asked.answers)
+        tokens = np.nan_to_num(estimates.input_tokens[0, fleet.columns]) * reading
+        if incumbent is not None:
+            row = self._rows[incumbent]
+            held = tokens[row] * min(1.0, asked.prefix_chars(turn) / max(size * reading, 1))
+            saved = held * (fleet.input_price[row] - fleet.cached_price[row])
+            cost[0, row] = max(cost[0, row] - saved, 0.0)
+        constraints = UNCONSTRAINED
+        if not (kept.none and terms.max_cost_usd is None and terms.min_quality is None):
+            rows = None if kept.none else kept.eligible
+            constraints = Constraints(terms.max_cost_usd, terms.min_quality, rows)
+        try:
+            choice = choose(
+                quality, cost, terms.willingness_to_pay,
+                kind=terms.reward, constraints=constraints, ids=fleet.ids,
+            )  # fmt: skip
+        except NoEligibleModel as error:
+            raise GatewayError(str(error), status=422, code="no_eligible_model") from None
+        row = int(choice.column[0])
+        ranked = np.lexsort((cost[0], -choice.rewards[0])).tolist()
+        possible = (
+            choice.eligible[0] if constraints.min_quality is None else _allowed(kept, cost, terms)
+        )
+        order = [fleet.ids[row], *(fleet.ids[r] for r in ranked if r != row and possible[r])]
+        return Plan(
+            order, terms=terms, chosen=fleet.ids[row], confidence=float(estimates.confidence[0]),
+            quality=quality, cost_usd=cost, choice=choice, constraints=constraints, obstacles=kept,
+            row=row, incumbent=incumbent, input_tokens=float(tokens[row]), ids=fleet.ids,
+            output_tokens=float(np.nan_to_num(estimates.output_tokens[0, fleet.columns[row]])),
+        )  # fmt: skip
+
+
+def _allowed(kept: Obstacles, cost: NDArray[np.float64], terms: Terms) -> NDArray[np.bool_]:
+    """Models that may stand in where the floor's choice fails: all within lists and ceiling [a]."""
+    possible = np.array([reason is None for reason in kept.reasons])
+    return possible if terms.max_cost_usd is None else possible & (cost[0] <= terms.max_cost_usd)
+
+
+def _reward(kind: str) -> policy.RewardKind:
+    from onehead.policy.rewards import check_kind
+
+    check_kind(kind)
+    return kind  # type: ignore[return-value]

@@ -1,0 +1,154 @@
+"""What one configuration makes of a gateway. A reload builds another and swaps it in whole."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+from typing import TYPE_CHECKING
+
+from onehead.artifact import load
+from onehead.errors import OneheadError, did_you_mean
+from onehead.gateway.accounts import Accounts
+from onehead.gateway.errors import GatewayError
+from onehead.gateway.estimator import Estimator
+from onehead.gateway.fleet import fleet_of
+from onehead.gateway.memory import Memory
+from onehead.gateway.planner import Planner
+from onehead.gateway.record import record_of
+from onehead.gateway.upstream import Upstreams
+from onehead.router import BUNDLED, Router, bundled_path
+
+if TYPE_CHECKING:
+    from onehead.artifact import Manifest
+    from onehead.config import Config, KeyConfig
+    from onehead.gateway.exchange import Exchange
+    from onehead.gateway.metrics import Metrics
+    from onehead.store import DecisionRecord, Writer
+
+log = logging.getLogger("onehead.gateway")
+
+
+class State:
+    """The parts that requests use, all of one configuration.
+
+    writer, metrics: belong to the worker and outlive a reload
+    """
+
+    def __init__(
+        self, config: Config, writer: Writer, metrics: Metrics, *, before: State | None = None
+    ) -> None:
+        """Build the parts; ConfigError or ArtifactError where they do not fit.
+
+        before: the state that this one takes over from, whose memory of conversations it keeps
+        """
+        self.config = config
+        self.writer = writer
+        self.metrics = metrics
+        place = config.routing.router
+        artifact = load(bundled_path() if place == BUNDLED else place)
+        self.router = Router(artifact)
+        self.fleet = fleet_of(config, artifact.manifest)
+        self.version = _version(artifact.manifest)
+        self.upstreams = Upstreams(
+            config.upstreams, tuple(self.fleet.models.values()), demo=config.demo
+        )
+        self.estimator = Estimator(self.router)
+        self.planner = Planner(
+            self.estimator, self.fleet, config.routing,
+            is_open=self._is_open, session_model=self._session_model, demo=config.demo,
+        )  # fmt: skip
+        self.accounts = Accounts(config.keys, writer.spend_of, workers=config.gateway.workers)
+        self.in_flight = 0
+        self.answers = Memory()
+        if before is not None:
+            self.planner.memory, self.answers = before.planner.memory, before.answers
+
+    async def open(self) -> None:
+        """Open the sockets."""
+        await self.upstreams.__aenter__()
+
+    async def close(self) -> None:
+        """Close the sockets; calls that still run are cancelled."""
+        await self.upstreams.__aexit__(None, None, None)
+        self.estimator.close()
+
+    def allowed(self, model: str, key: KeyConfig | None) -> bool:
+        """Whether a key may use a model at all."""
+        return key is None or (
+            model not in key.deny and (key.models is None or model in key.models)
+        )
+
+    def allow(self, model: str, key: KeyConfig | None) -> None:
+        """GatewayError unless there is such a model and the key may use it."""
+        models = self.fleet.models
+        if model not in models:
+            raise GatewayError(
+                f"the model {model!r} does not exist here.{did_you_mean(model, models)} "
+                "GET /v1/models lists them; 'auto' lets the router choose.",
+                status=404,
+                code="model_not_found",
+                param="model",
+            )
+        if not self.allowed(model, key):
+            raise GatewayError(
+                f"this key may not use the model {model!r}.",
+                status=403,
+                kind="permission_error",
+                code="model_not_allowed",
+                param="model",
+            )
+
+    async def answer_model(self, answer_id: str) -> str | None:
+        """Who gave an earlier answer; None where that is not known, or the model has gone."""
+        model = self.answers.get(answer_id)
+        if model is None:
+            model = await self._look_up("answer_model", answer_id)
+        return model if model in self.fleet.models else None
+
+    def note_answer(self, answer_id: str, model: str) -> None:
+        """Remember who gave an answer that may be followed up."""
+        self.answers.put(answer_id, model)
+
+    def record(self, exchange: Exchange) -> None:
+        """Have a request logged and counted. Nothing of this may break an answer."""
+        try:
+            record = record_of(exchange, self.version, self.config.store.prompts)
+            self.write(record)
+        except Exception:
+            log.exception("a request could not be recorded", extra={"request": exchange.request_id})
+
+    def write(self, record: DecisionRecord) -> None:
+        """Log and count."""
+        self.writer.put(record)
+        self.metrics.request(record)
+
+    def complain(self, what: str, error: Exception, request: str) -> None:
+        """Log what went wrong; a message of our own holds no prompt, another's is not shown."""
+        told = str(error) if isinstance(error, OneheadError) else type(error).__name__
+        log.error("%s: %s", what, told, extra={"request": request})
+
+    def _is_open(self, model: str) -> bool:
+        return self.upstreams.state(model) == "open"
+
+    async def _session_model(self, session: str) -> str | None:
+        return await self._look_up("session_model", session)
+
+    async def _look_up(self, what: str, name: str) -> str | None:
+        """Ask the store in a thread; a store that is away knows nothing."""
+        store = self.writer.store
+        if store is None:
+            return None
+        try:
+            found: str | None = await asyncio.to_thread(getattr(store, what), name)
+        except OneheadError as error:
+            self.complain(f"{what} could not be read", error, "-")
+            return None
+        return found
+
+
+def _version(manifest: Manifest) -> str:
+    """A short name of one trained router, which changes whenever it does."""
+    document = json.dumps(manifest.to_document(), sort_keys=True, default=str)
+    return hashlib.sha256(document.encode()).hexdigest()[:12]

@@ -1,0 +1,91 @@
+"""What the endpoints off the hot path share: who asks, JSON answers, errors in OpenAI's shape."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from starlette.responses import Response
+
+from onehead.errors import OneheadError
+from onehead.gateway.errors import GatewayError
+from onehead.gateway.exchange import as_gateway_error
+from onehead.gateway.http import request_id
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from onehead.config import KeyConfig
+    from onehead.gateway.app import App
+
+log = logging.getLogger("onehead.gateway")
+
+
+def gateway(request: Request) -> App:
+    """The gateway that answers a request."""
+    app: App = request.app.state.gateway
+    return app
+
+
+def identify(request: Request) -> KeyConfig | None:
+    """The key of a request; None where the gateway is open. GatewayError (401) without a right one."""
+    return gateway(request).state.accounts.identify(request.headers)
+
+
+def json_response(document: Any, status: int = 200) -> Response:
+    """A JSON document."""
+    return Response(msgspec.json.encode(document), status, media_type="application/json")
+
+
+async def json_body(request: Request) -> bytes:
+    """The body of a request within the gateway's limits."""
+    from onehead.gateway.http import read_body
+
+    limits = gateway(request).config.gateway
+    return await read_body(
+        request.receive,
+        dict(request.headers),
+        most_bytes=limits.max_body_mb << 20,
+        within_s=limits.body_timeout_s,
+    )
+
+
+async def on_error(request: Request, error: Exception) -> Response:
+    """An error of ours, raised by an endpoint."""
+    assert isinstance(error, OneheadError)  # noqa: S101
+    told = as_gateway_error(error)
+    if told.status >= 500:
+        log.error("%s: %s", request.url.path, error)
+    return error_response(told, request)
+
+
+async def on_not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """A path that there is not."""
+    told = GatewayError(
+        f"there is no {request.url.path} here. The API is under /v1, the dashboard at /ui/.",
+        status=404,
+        code="not_found",
+    )
+    return error_response(told, request)
+
+
+async def on_not_allowed(request: Request, error: Exception) -> Response:
+    """A method that a path does not take."""
+    told = GatewayError(
+        f"{request.url.path} does not take {request.method}.", status=405, code="method_not_allowed"
+    )
+    response = error_response(told, request)
+    allowed = getattr(error, "headers", None) or {}
+    response.headers.update(allowed)
+    return response
+
+
+def error_response(error: GatewayError, request: Request) -> Response:
+    """The answer that tells an error."""
+    headers = {"x-request-id": request_id(dict(request.headers))}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(max(1, round(error.retry_after)))
+    if error.status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return Response(error.body(), error.status, headers, media_type="application/json")

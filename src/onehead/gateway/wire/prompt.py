@@ -1,0 +1,221 @@
+"""What a request asks of a model: its text for routing, its turns, what it needs, how much it reads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal
+
+from onehead.errors import UsageError
+from onehead.gateway.errors import GatewayError
+from onehead.messages import MAX_CHARS, clip_middle, routing_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from onehead.gateway.wire.body import Body
+
+Api = Literal["chat", "responses"]
+
+_IMAGES = frozenset({"image_url", "input_image", "image"})
+_AUDIO = frozenset({"input_audio", "audio_url", "audio"})
+_FILES = frozenset({"input_file", "file"})
+_IMAGE_CHARS = 4_000
+"""An image counts as this many characters: about a thousand tokens, as providers bill a large one."""
+_LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request in the eyes of the router.
+
+    messages: the conversation as messages, a system prompt among them
+    needs: capabilities that a model must have
+    sizes: characters of each message, `tool_chars` of the tools, which are read before them
+    output_tokens: the most tokens the client will take, where it says; `answers` how many at once
+    last_user: position of the last user turn; `follows_tools` when something follows it
+    keys: one digest for each message: of the conversation up to and with it
+    """
+
+    api: Api
+    messages: Sequence[dict[str, Any]]
+    needs: frozenset[str]
+    sizes: Sequence[int]
+    tool_chars: int
+    output_tokens: int | None
+    answers: int
+    last_user: int
+    follows_tools: bool
+    keys: Sequence[str] = field(default=())
+    previous_answer: str | None = None
+
+    def text(self, upto: int | None = None) -> str:
+        """The routing text of the conversation, or of it up to and with message `upto`."""
+        messages = self.messages if upto is None else self.messages[: upto + 1]
+        return routing_text(messages)
+
+    @property
+    def chars(self) -> int:
+        """Characters that the model will read."""
+        return sum(self.sizes) + self.tool_chars
+
+    def prefix_chars(self, turn: int) -> int:
+        """Characters before message `turn`, which a prompt cache may hold; 0 for a first turn."""
+        before = sum(self.sizes[:turn])
+        return before + self.tool_chars if before else 0
+
+    @property
+    def user_turns(self) -> list[int]:
+        """Positions of the user turns."""
+        return [place for place, one in enumerate(self.messages) if one.get("role") == "user"]
+
+    def sample(self) -> str:
+        """At most `MAX_CHARS` of all that the model reads, for counting tokens per character."""
+        return clip_middle("\n".join(_texts(self.messages)), MAX_CHARS)
+
+
+def asked_of(body: Body, api: Api) -> Asked:
+    """Read what a request asks; GatewayError says which part of it cannot be taken."""
+    messages, raw = _conversation(body, api)
+    try:
+        routing_text(messages)
+    except UsageError as error:
+        raise GatewayError(str(error), param="messages" if api == "chat" else "input") from None
+    users = [place for place, one in enumerate(messages) if one.get("role") == "user"]
+    last_user = users[-1] if users else len(messages) - 1
+    sizes, kinds = _sizes(messages)
+    return Asked(
+        api=api,
+        messages=messages,
+        needs=_needs(body, api, kinds, messages),
+        sizes=sizes,
+        tool_chars=body.size_of("tools") + body.size_of("functions"),
+        output_tokens=_limit(body),
+        answers=_answers(body),
+        last_user=last_user,
+        follows_tools=last_user < len(messages) - 1,
+        keys=_keys(raw),
+        previous_answer=_previous(body) if api == "responses" else None,
+    )
+
+
+def _conversation(body: Body, api: Api) -> tuple[list[dict[str, Any]], list[bytes]]:
+    """The messages, and the bytes of each (one digest is made of them)."""
+    if api == "chat":
+        messages = body.get("messages")
+        if not isinstance(messages, list) or not messages:
+            raise GatewayError(
+                "'messages' must be a list with at least one message, such as "
+                '[{"role": "user", "content": "…"}].',
+                param="messages",
+            )
+        return messages, body.items_of("messages")
+    given = body.get("input")
+    if isinstance(given, str):
+        messages, raw = [{"role": "user", "content": given}], [given.encode("utf-8", "replace")]
+    elif isinstance(given, list) and given:
+        messages, raw = given, body.items_of("input")
+    else:
+        raise GatewayError(
+            "'input' must be a text or a list with at least one item.", param="input"
+        )
+    instructions = body.get("instructions")
+    if isinstance(instructions, str) and instructions:
+        system = {"role": "system", "content": instructions}
+        return [system, *messages], [instructions.encode("utf-8", "replace"), *raw]
+    return messages, raw
+
+
+def _keys(raw: list[bytes]) -> list[str]:
+    """The digest of the conversation up to and with each message."""
+    digest, keys = blake2b(digest_size=16), []
+    for message in raw:
+        digest.update(len(message).to_bytes(8, "big"))
+        digest.update(message)
+        keys.append(digest.hexdigest())
+    return keys
+
+
+def _sizes(messages: Sequence[dict[str, Any]]) -> tuple[list[int], set[str]]:
+    """Characters that each message has a model read, and the kinds of parts there are."""
+    kinds: set[str] = set()
+    return [_size(message, kinds) for message in messages], kinds
+
+
+def _size(message: dict[str, Any], kinds: set[str]) -> int:
+    content = message.get("content")
+    if isinstance(content, str):
+        size = len(content)
+    elif isinstance(content, list):
+        size = sum(_part_size(part, kinds) for part in content)
+    else:
+        size = 0
+    for name in ("tool_calls", "arguments", "output"):
+        if name in message:
+            size += len(str(message[name]))
+    return size
+
+
+def _part_size(part: Any, kinds: set[str]) -> int:
+    if isinstance(part, str):
+        return len(part)
+    kind = part.get("type")
+    kinds.add(kind)
+    text = part.get("text")
+    return len(text) if isinstance(text, str) else _IMAGE_CHARS
+
+
+def _texts(messages: Sequence[dict[str, Any]]) -> list[str]:
+    texts = []
+    for message in messages:
+        content = message.get("content")
+        if isinstance(content, str):
+            texts.append(content)
+        elif isinstance(content, list):
+            texts += [p["text"] for p in content if isinstance(p, dict) and "text" in p]
+    return [text for text in texts if isinstance(text, str)]
+
+
+def _needs(
+    body: Body, api: Api, kinds: set[str], messages: Sequence[dict[str, Any]]
+) -> frozenset[str]:
+    """The capabilities that this request needs of a model."""
+    tools = body.get("tools") or body.get("functions")
+    shape = body.get("text") if api == "responses" else body.get("response_format")
+    shape = shape.get("format") if api == "responses" and isinstance(shape, dict) else shape
+    modalities = body.get("modalities")
+    wanted = {
+        "streaming": body.stream,
+        "tools": bool(tools) or any("tool_calls" in m or m.get("role") == "tool" for m in messages),
+        "vision": bool(kinds & _IMAGES),
+        "audio": bool(kinds & _AUDIO) or (isinstance(modalities, list) and "audio" in modalities),
+        "files": bool(kinds & _FILES),
+        "json_schema": isinstance(shape, dict) and shape.get("type") == "json_schema",
+    }
+    return frozenset([api, *(name for name, needed in wanted.items() if needed)])
+
+
+def _limit(body: Body) -> int | None:
+    """The most tokens the client takes for one answer; GatewayError where that is no number."""
+    for name in _LIMITS:
+        value = body.get(name)
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise GatewayError(f"{name!r} must be a whole number of tokens.", param=name)
+        return value
+    return None
+
+
+def _answers(body: Body) -> int:
+    value = body.get("n")
+    if value is None:
+        return 1
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 1024:
+        raise GatewayError("'n' must be a whole number of answers, 1 or more.", param="n")
+    return value
+
+
+def _previous(body: Body) -> str | None:
+    value = body.get("previous_response_id")
+    return value if isinstance(value, str) and value else None
