@@ -142,22 +142,29 @@ class App:
     async def _run(self, make: Callable[[State], Exchange], scope: Scope, send: Send) -> None:
         """Run one exchange, unless this worker has as many as it takes."""
         try:
-            state = self.state
-            if state.in_flight >= state.config.gateway.max_concurrency:
-                raise GatewayError(
-                    "the gateway answers as many requests as it can; try again in a moment.",
-                    status=503, kind="server_error", code="overloaded", retry_after=_BUSY_S,
-                )  # fmt: skip
+            state = self._free()
         except GatewayError as error:
-            await send_error(
-                send, error, [(b"x-request-id", request_id(headers_of(scope)).encode())]
-            )
+            headers = headers_of(scope)
+            await send_error(send, error, [(b"x-request-id", request_id(headers).encode())])
             return
         state.in_flight += 1
         try:
             await make(state).run()
         finally:
             state.in_flight -= 1
+
+    def _free(self) -> State:
+        """The state, where it takes another request; GatewayError (503) where it does not."""
+        state = self.state
+        if state.in_flight >= state.config.gateway.max_concurrency:
+            raise GatewayError(
+                "the gateway answers as many requests as it can; try again in a moment.",
+                status=503,
+                kind="server_error",
+                code="overloaded",
+                retry_after=_BUSY_S,
+            )
+        return state
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Any other path under /v1."""

@@ -9,8 +9,8 @@ import msgspec
 
 from onehead.errors import did_you_mean
 from onehead.gateway.errors import GatewayError
-from onehead.gateway.exchange import decision_document
 from onehead.gateway.http import headers_of, request_id
+from onehead.gateway.plan import decision_document
 from onehead.gateway.record import decision_record
 from onehead.gateway.web import gateway, identify, json_body, json_response
 from onehead.gateway.wire import Body, asked_of, options_of

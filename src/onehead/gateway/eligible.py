@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from onehead.config import KeyConfig, ModelConfig
     from onehead.gateway.wire import Asked
 
-_SURELY = 0.5
-"""No text has more tokens than half its UTF-8 bytes and a window that holds so many needs no count."""
+_MOST_PER_CHAR = 2
+"""No usual text has more tokens for a character: a window that holds so many needs no count."""
 _NAMES = {
     "vision": "images",
     "json_schema": "JSON schemas",
@@ -60,15 +60,15 @@ def obstacles(
     tokens: int | None = None
     reasons: list[str | None] = []
     too_long = 0
-    rough = asked.chars * 4  # UTF-8 takes at most four bytes for a character
+    rough = asked.chars * _MOST_PER_CHAR
     asked_output = asked.output_tokens or 0
     for model in models:
         reason = _permission(model.id, key, allowed) or _capability(model, asked)
-        if reason is None and model.context_window is not None:
-            if rough * _SURELY + asked_output > model.context_window:
-                tokens = count_tokens(asked) if tokens is None else tokens
-                reason = _window(model, tokens, asked_output)
-                too_long += reason is not None
+        window = model.context_window
+        if reason is None and window is not None and rough + asked_output > window:
+            tokens = count_tokens(asked) if tokens is None else tokens
+            reason = _window(model, tokens, asked_output)
+            too_long += reason is not None
         if reason is None and need_upstream and model.base_url is None:
             reason = "has no upstream here"
         reasons.append(reason)
@@ -108,11 +108,8 @@ def _permission(name: str, key: KeyConfig | None, allowed: Sequence[str] | None)
 
 def _capability(model: ModelConfig, asked: Asked) -> str | None:
     """The first need that a model does not meet."""
-    if asked.needs <= model.capabilities:
-        lacking = None
-    else:
+    if not asked.needs <= model.capabilities:
         lacking = min(asked.needs - model.capabilities)
-    if lacking is not None:
         return f"does not take {_NAMES.get(lacking, lacking)}"
     most = model.max_output_tokens
     if most is not None and asked.output_tokens is not None and asked.output_tokens > most:

@@ -52,3 +52,18 @@ def error_document(
 ) -> dict[str, Any]:
     """OpenAI's error object around a message."""
     return {"error": {"message": message, "type": kind, "code": code, "param": param}}
+
+
+def as_gateway_error(error: OneheadError) -> GatewayError:
+    """Any error of ours as an answer; what is no fault of the caller tells no details."""
+    if isinstance(error, GatewayError):
+        return error
+    if error.status < 500:
+        return GatewayError(str(error), status=error.status)
+    return GatewayError(
+        "the router failed, and no fallback model could take over. The log of the gateway has the "
+        "reason under this request's id.",
+        status=500,
+        kind="server_error",
+        code="router_failed",
+    )

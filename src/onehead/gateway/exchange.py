@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from onehead.errors import OneheadError, UsageError
-from onehead.gateway.errors import GatewayError, error_document
+from onehead.gateway.errors import GatewayError, as_gateway_error, error_document
 from onehead.gateway.http import (
     ClientGone,
     Watch,
@@ -22,7 +22,7 @@ from onehead.gateway.http import (
     send_part,
     start_stream,
 )
-from onehead.gateway.planner import Plan
+from onehead.gateway.plan import Plan, decision_document
 from onehead.gateway.upstream import AllFailed, StreamBroken
 from onehead.gateway.wire import Asked, Body, Options, Usage, asked_of, options_of, usage_of
 from onehead.gateway.wire.events import EventRelay, error_event
@@ -224,7 +224,7 @@ class Exchange:
         self.status = answer.status
         if answer.status < 400:
             document = msgspec.json.decode(body)
-            self._account(usage_of(document), _answer_chars(body))
+            self._account(usage_of(document), len(body))
             identity = document.get("id") if isinstance(document, dict) else None
             self.answer_id = identity if isinstance(identity, str) else None
             body = self._finished(body, document)
@@ -374,48 +374,6 @@ class Exchange:
         """The whole decision, as `/v1/decision` tells it."""
         assert self.plan is not None  # noqa: S101
         return {"decision_id": self.decision_id, **decision_document(self.plan)}
-
-
-def decision_document(plan: Plan) -> dict[str, Any]:
-    """A plan as JSON values, in the shape of `onehead route --json`."""
-    terms = plan.terms
-    return {
-        "model": plan.chosen,
-        "willingness_to_pay": None if terms is None else terms.willingness_to_pay,
-        "reward": None if terms is None else terms.reward,
-        "confidence": plan.confidence,
-        "reason": plan.reason(),
-        "estimates": [
-            {
-                "model": name,
-                "quality": quality,
-                "cost_usd": cost,
-                "reward": reward if abs(reward) < float("inf") else None,
-                "eligible": why_not is None,
-                "why_not": why_not,
-            }
-            for name, quality, cost, reward, why_not in plan.estimates()
-        ],
-    }
-
-
-def as_gateway_error(error: OneheadError) -> GatewayError:
-    """Any error of ours as an answer; what is no fault of the caller tells no details."""
-    if isinstance(error, GatewayError):
-        return error
-    if error.status < 500:
-        return GatewayError(str(error), status=error.status)
-    return GatewayError(
-        "the router failed, and no fallback model could take over. The log of the gateway has the "
-        "reason under this request's id.",
-        status=500,
-        kind="server_error",
-        code="router_failed",
-    )
-
-
-def _answer_chars(body: bytes) -> int:
-    return len(body)
 
 
 def _number(value: float) -> bytes:

@@ -6,7 +6,7 @@ of the configuration: predicted tokens times the price in force, so a new price 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -106,7 +106,8 @@ def fleet_of(config: Config, manifest: Manifest) -> Fleet:
         fixed=np.array([card.cost_basis == "usd" for card in cards]),
         presets={},
     )
-    return _with_presets(fleet, cards, manifest) if config.models else _as_router(fleet, manifest)
+    named = _repriced(fleet, cards, manifest) if config.models else manifest.presets
+    return replace(fleet, presets=dict(named))
 
 
 def check(config: Config, manifest: Manifest) -> list[str]:
@@ -117,10 +118,8 @@ def check(config: Config, manifest: Manifest) -> list[str]:
         profile = manifest.pool.ids[column]
         if profile != name:
             notes.append(f"{name}: starts from the profile of {profile}.")
-    for name in fleet.models:
-        if name not in fleet.ids:
-            notes.append(f"{name}: answers by name only.")
-    return notes
+    by_name = [name for name in fleet.models if name not in fleet.ids]
+    return [*notes, *(f"{name}: answers by name only." for name in by_name)]
 
 
 def _own(card: ModelCard) -> ModelConfig:
@@ -158,12 +157,7 @@ def _prices(usd_per_million: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([(price or 0.0) * _MILLIONTH for price in usd_per_million])
 
 
-def _as_router(fleet: Fleet, manifest: Manifest) -> Fleet:
-    """The fleet that is the router's own pool has the router's presets."""
-    return _presetting(fleet, manifest.presets)
-
-
-def _with_presets(fleet: Fleet, cards: Sequence[ModelCard], manifest: Manifest) -> Fleet:
+def _repriced(fleet: Fleet, cards: Sequence[ModelCard], manifest: Manifest) -> Mapping[str, float]:
     """Presets from the models' training means at the prices in force."""
     profiles = [manifest.profiles.get(card.id, {}) for card in cards]
     quality = np.array([profile.get("quality", np.nan) for profile in profiles])
@@ -178,11 +172,5 @@ def _with_presets(fleet: Fleet, cards: Sequence[ModelCard], manifest: Manifest) 
     cost = np.where(fleet.fixed, known, np.where(np.isfinite(tokens), tokens, scaled))
     cost = cost + fleet.request_usd
     if not (np.isfinite(quality) & np.isfinite(cost)).any():
-        return _presetting(fleet, manifest.presets)
-    return _presetting(fleet, presets(quality, cost))
-
-
-def _presetting(fleet: Fleet, named: Mapping[str, float]) -> Fleet:
-    from dataclasses import replace
-
-    return replace(fleet, presets=dict(named))
+        return manifest.presets
+    return presets(quality, cost)

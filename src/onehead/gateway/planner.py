@@ -9,18 +9,18 @@ again: the same messages lead every replica to the same model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onehead import policy
 from onehead.errors import NoEligibleModel
 from onehead.gateway.eligible import Obstacles, obstacles, refusal
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.memory import Memory
+from onehead.gateway.plan import Plan, Terms
 from onehead.gateway.wire.options import NONE
-from onehead.policy import UNCONSTRAINED, Choice, Constraints, choose, parse_willingness_to_pay
+from onehead.policy import UNCONSTRAINED, Constraints, choose, parse_willingness_to_pay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from onehead.gateway.estimator import Estimator
     from onehead.gateway.fleet import Fleet
     from onehead.gateway.wire import Asked, Options
+    from onehead.policy import RewardKind
     from onehead.predictors import Estimates
 
 MOST_REPLAYED = 32
@@ -38,88 +39,12 @@ MOST_REPLAYED = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What a decision is to respect: the request's options, its key's and the configuration's."""
+class _Turn:
+    """One user turn to decide: its position, the size of its routing text, its estimates [1, m]."""
 
-    willingness_to_pay: float
-    reward: policy.RewardKind
-    max_cost_usd: float | None
-    min_quality: float | None
-    models: tuple[str, ...] | None
-    session: str | None
-
-
-@dataclass(slots=True)
-class Plan:
-    """What was decided for one request.
-
-    order: models to try, the chosen one first
-    columns: the policy's view: quality, cost and choice over the fleet's rows, one prompt
-    """
-
-    order: list[str]
-    terms: Terms | None = None
-    chosen: str | None = None
-    confidence: float | None = None
-    quality: NDArray[np.float64] | None = None
-    cost_usd: NDArray[np.float64] | None = None
-    choice: Choice | None = None
-    constraints: Constraints = UNCONSTRAINED
-    obstacles: Obstacles | None = None
-    row: int | None = None
-    incumbent: str | None = None
-    held: bool = False
-    text: str | None = None
-    features: NDArray[np.float32] | None = None
-    memory_keys: tuple[str, ...] = ()
-    input_tokens: float = 0.0
-    output_tokens: float = 0.0
-    ids: tuple[str, ...] = field(default=())
-
-    @property
-    def predicted_quality(self) -> float | None:
-        """Estimated quality of the chosen model."""
-        return (
-            None if self.quality is None or self.row is None else float(self.quality[0, self.row])
-        )
-
-    @property
-    def predicted_cost_usd(self) -> float | None:
-        """Estimated cost of the chosen model."""
-        return (
-            None if self.cost_usd is None or self.row is None else float(self.cost_usd[0, self.row])
-        )
-
-    def estimates(self) -> list[tuple[str, float, float, float, str | None]]:
-        """Each model with its quality, cost, reward and what keeps it from being chosen."""
-        if self.choice is None or self.quality is None or self.cost_usd is None:
-            return []
-        words = policy.why_not(self.choice, 0, self.quality, self.cost_usd, self.constraints)
-        own = self.obstacles.reasons if self.obstacles is not None else (None,) * len(words)
-        rewards = self.choice.rewards[0].tolist()
-        return [
-            (name, quality, cost, reward, mine or theirs)
-            for name, quality, cost, reward, mine, theirs in zip(
-                self.ids, self.quality[0].tolist(), self.cost_usd[0].tolist(), rewards, own, words,
-                strict=True,
-            )
-        ]  # fmt: skip
-
-    def reason(self) -> str:
-        """Why this model, in words."""
-        if self.choice is None or self.terms is None or self.quality is None:
-            return "the conversation stays with the model that answers it." if self.held else ""
-        assert self.cost_usd is not None  # noqa: S101
-        words = policy.explain(
-            self.choice, 0, self.quality, self.cost_usd, self.terms.willingness_to_pay,
-            kind=self.terms.reward, constraints=self.constraints, ids=self.ids,
-        )  # fmt: skip
-        if self.incumbent is not None:
-            stays = "stays with" if self.chosen == self.incumbent else "leaves"
-            words += (
-                f" The conversation {stays} {self.incumbent}, whose prompt cache counts for it."
-            )
-        return words
+    position: int
+    size: int
+    estimates: Estimates
 
 
 class Planner:
@@ -255,7 +180,7 @@ class Planner:
         plan = Plan([])
         for number, turn in enumerate(turns):
             one = estimates.take(slice(number, number + 1))
-            plan = self._choose(asked, turn, one, len(texts[number]), terms, kept, incumbent)
+            plan = self._choose(asked, _Turn(turn, len(texts[number]), one), terms, kept, incumbent)
             incumbent = plan.chosen
         plan.text, plan.features = texts[-1], features[-1]
         return plan
@@ -270,18 +195,19 @@ class Planner:
         return await self._remembered((*before, *keys[1:]), terms)
 
     def _choose(
-        self, asked: Asked, turn: int, estimates: Estimates, size: int, terms: Terms,
-        kept: Obstacles, incumbent: str | None,
-    ) -> Plan:  # fmt: skip
+        self, asked: Asked, turn: _Turn, terms: Terms, kept: Obstacles, incumbent: str | None
+    ) -> Plan:
         """The policy over the fleet at the prices in force, the incumbent at its cache's price."""
         fleet = self.fleet
-        reading = max(1.0, (sum(asked.sizes[: turn + 1]) + asked.tool_chars) / max(size, 1))
+        estimates, size = turn.estimates, max(turn.size, 1)
+        reads = sum(asked.sizes[: turn.position + 1]) + asked.tool_chars
+        reading = max(1.0, reads / size)
         quality = estimates.quality[:, fleet.columns]
         cost = fleet.costs(estimates, reading=reading, answers=asked.answers)
         tokens = np.nan_to_num(estimates.input_tokens[0, fleet.columns]) * reading
         if incumbent is not None:
             row = self._rows[incumbent]
-            held = tokens[row] * min(1.0, asked.prefix_chars(turn) / max(size * reading, 1))
+            held = tokens[row] * min(1.0, asked.prefix_chars(turn.position) / (size * reading))
             saved = held * (fleet.input_price[row] - fleet.cached_price[row])
             cost[0, row] = max(cost[0, row] - saved, 0.0)
         constraints = UNCONSTRAINED
@@ -315,7 +241,7 @@ def _allowed(kept: Obstacles, cost: NDArray[np.float64], terms: Terms) -> NDArra
     return possible if terms.max_cost_usd is None else possible & (cost[0] <= terms.max_cost_usd)
 
 
-def _reward(kind: str) -> policy.RewardKind:
+def _reward(kind: str) -> RewardKind:
     from onehead.policy.rewards import check_kind
 
     check_kind(kind)

@@ -11,7 +11,7 @@ from onehead.store import DecisionRecord, prompt_fields
 if TYPE_CHECKING:
     from onehead.config import KeyConfig
     from onehead.gateway.exchange import Exchange
-    from onehead.gateway.planner import Plan, Terms
+    from onehead.gateway.plan import Plan, Terms
 
 
 def record_of(exchange: Exchange, version: str, prompts: str) -> DecisionRecord:

@@ -9,8 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from onehead.errors import OneheadError
-from onehead.gateway.errors import GatewayError
-from onehead.gateway.exchange import as_gateway_error
+from onehead.gateway.errors import GatewayError, as_gateway_error
 from onehead.gateway.http import request_id
 
 if TYPE_CHECKING:

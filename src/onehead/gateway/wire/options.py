@@ -6,6 +6,7 @@ refused, since any order of precedence would surprise someone who pays.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
@@ -66,10 +67,13 @@ def options_of(body: Body, headers: Mapping[str, str]) -> Options:
     found = [("model", auto_options(body.model))] if is_auto(body.model) else []
     if "onehead" in body:
         found.append(("onehead", _own_key(body.get("onehead"))))
-    named = {name: headers[HEADER + name.replace("_", "-")] for name in _READ
-             if HEADER + name.replace("_", "-") in headers}  # fmt: skip
-    if named:
-        found.append(("headers", {name: _HEADER_READ[name](text, name, HEADER + name.replace("_", "-")) for name, text in named.items()}))  # fmt: skip
+    by_header = {
+        name: read(headers[header], name, header)
+        for name, read in _READ.items()
+        if (header := HEADER + name.replace("_", "-")) in headers
+    }
+    if by_header:
+        found.append(("headers", by_header))
     chosen: dict[str, tuple[str, Any]] = {}
     for place, options in found:
         for name, value in options.items():
@@ -103,11 +107,12 @@ def _own_key(value: Any) -> dict[str, Any]:
 
 def _number(value: Any, name: str, param: str) -> float:
     try:
-        if isinstance(value, bool):
-            raise TypeError
-        return float(value)
+        number = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError):
-        raise GatewayError(f"{name} {value!r} is not a number.", param=param) from None
+        number = math.nan
+    if math.isnan(number):
+        raise GatewayError(f"{name} {value!r} is not a number.", param=param)
+    return number
 
 
 def _pay(value: Any, name: str, param: str) -> str | float:
@@ -155,5 +160,4 @@ _READ: Mapping[str, Callable[[Any, str, str], Any]] = {
     "session": _text,
     "debug": _flag,
 }
-_HEADER_READ = _READ
 assert set(_READ) == {field.name for field in fields(Options)}  # noqa: S101

@@ -1,0 +1,123 @@
+"""A plan: who answers a request, who stands in, and all that was weighed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from onehead import policy
+from onehead.policy import UNCONSTRAINED, Choice, Constraints
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from onehead.gateway.eligible import Obstacles
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a decision is to respect: the request's options, its key's and the configuration's."""
+
+    willingness_to_pay: float
+    reward: policy.RewardKind
+    max_cost_usd: float | None
+    min_quality: float | None
+    models: tuple[str, ...] | None
+    session: str | None
+
+
+@dataclass(slots=True)
+class Plan:
+    """What was decided for one request.
+
+    order: models to try, the chosen one first
+    columns: the policy's view: quality, cost and choice over the fleet's rows, one prompt
+    """
+
+    order: list[str]
+    terms: Terms | None = None
+    chosen: str | None = None
+    confidence: float | None = None
+    quality: NDArray[np.float64] | None = None
+    cost_usd: NDArray[np.float64] | None = None
+    choice: Choice | None = None
+    constraints: Constraints = UNCONSTRAINED
+    obstacles: Obstacles | None = None
+    row: int | None = None
+    incumbent: str | None = None
+    held: bool = False
+    text: str | None = None
+    features: NDArray[np.float32] | None = None
+    memory_keys: tuple[str, ...] = ()
+    input_tokens: float = 0.0
+    output_tokens: float = 0.0
+    ids: tuple[str, ...] = field(default=())
+
+    @property
+    def predicted_quality(self) -> float | None:
+        """Estimated quality of the chosen model."""
+        return (
+            None if self.quality is None or self.row is None else float(self.quality[0, self.row])
+        )
+
+    @property
+    def predicted_cost_usd(self) -> float | None:
+        """Estimated cost of the chosen model."""
+        return (
+            None if self.cost_usd is None or self.row is None else float(self.cost_usd[0, self.row])
+        )
+
+    def estimates(self) -> list[tuple[str, float, float, float, str | None]]:
+        """Each model with its quality, cost, reward and what keeps it from being chosen."""
+        if self.choice is None or self.quality is None or self.cost_usd is None:
+            return []
+        words = policy.why_not(self.choice, 0, self.quality, self.cost_usd, self.constraints)
+        own = self.obstacles.reasons if self.obstacles is not None else (None,) * len(words)
+        rewards = self.choice.rewards[0].tolist()
+        return [
+            (name, quality, cost, reward, mine or theirs)
+            for name, quality, cost, reward, mine, theirs in zip(
+                self.ids, self.quality[0].tolist(), self.cost_usd[0].tolist(), rewards, own, words,
+                strict=True,
+            )
+        ]  # fmt: skip
+
+    def reason(self) -> str:
+        """Why this model, in words."""
+        if self.choice is None or self.terms is None or self.quality is None:
+            return "the conversation stays with the model that answers it." if self.held else ""
+        assert self.cost_usd is not None  # noqa: S101
+        words = policy.explain(
+            self.choice, 0, self.quality, self.cost_usd, self.terms.willingness_to_pay,
+            kind=self.terms.reward, constraints=self.constraints, ids=self.ids,
+        )  # fmt: skip
+        if self.incumbent is not None:
+            stays = "stays with" if self.chosen == self.incumbent else "leaves"
+            words += (
+                f" The conversation {stays} {self.incumbent}, whose prompt cache counts for it."
+            )
+        return words
+
+
+def decision_document(plan: Plan) -> dict[str, Any]:
+    """A plan as JSON values, in the shape of `onehead route --json`."""
+    terms = plan.terms
+    return {
+        "model": plan.chosen,
+        "willingness_to_pay": None if terms is None else terms.willingness_to_pay,
+        "reward": None if terms is None else terms.reward,
+        "confidence": plan.confidence,
+        "reason": plan.reason(),
+        "estimates": [
+            {
+                "model": name,
+                "quality": quality,
+                "cost_usd": cost,
+                "reward": reward if abs(reward) < float("inf") else None,
+                "eligible": why_not is None,
+                "why_not": why_not,
+            }
+            for name, quality, cost, reward, why_not in plan.estimates()
+        ],
+    }
