@@ -1,0 +1,91 @@
+"""Differences between recipes over several held-out parts of one table, with honest intervals.
+
+Each seed holds out a part, and parts overlap: a prompt that two seeds hold out is still one prompt.
+So the distinct prompt texts of the whole table are resampled, and a text counts as often as it was
+drawn in every part that holds it. A figure of one resample is the mean over the seeds. The fits are
+kept as they are: the interval says what other prompts would do, not other training data.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onehead import metrics
+from onehead.evaluation import Singles
+from onehead.evaluation.curves import outcomes_of, score_curve
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from onehead.outcomes import OutcomeTable
+
+    Floats = NDArray[np.float64]
+
+SAMPLES = 1000
+ZERO_ROUTER = "zero_router"
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """What one seed held out, complete, and every router's picks there, columns [L, n] by name."""
+
+    table: OutcomeTable
+    picks: dict[str, NDArray[np.intp]]
+
+
+def gap(parts: Sequence[Part], draws: dict[str, Floats], one: str, other: str) -> dict[str, Any]:
+    """AIQ of `one` minus that of `other`: mean over the seeds, 95 % interval, and seed by seed."""
+    each = [aiq_of(part, one) - aiq_of(part, other) for part in parts]
+    return {
+        "mean": float(np.mean(each)),
+        "interval": list(metrics.interval(draws[one] - draws[other])),
+        "by_seed": each,
+    }
+
+
+def aiq_of(part: Part, name: str) -> float:
+    """AIQ of a router, or of the zero router, on all prompts of a part."""
+    singles = Singles(part.table.cost_usd.mean(axis=0), part.table.quality.mean(axis=0))
+    if name == ZERO_ROUTER:
+        return score_curve(singles.cost_usd, singles.quality, singles).aiq
+    cost, quality = outcomes_of(part.table, part.picks[name])
+    return score_curve(cost.mean(axis=0), quality.mean(axis=0), singles).aiq
+
+
+def resampled_aiq(
+    parts: Sequence[Part], samples: int = SAMPLES, seed: int = 0
+) -> dict[str, Floats]:
+    """AIQ of every router and of the zero router, mean over the parts, in each resample [samples].
+
+    The single models, and with them the range of cost, are resampled along.
+    """
+    texts = sorted({text for part in parts for text in part.table.prompts})
+    number = {text: i for i, text in enumerate(texts)}
+    rng = np.random.default_rng(seed)
+    drawn = rng.integers(len(texts), size=(samples, len(texts)))
+    counts = np.stack([np.bincount(row, minlength=len(texts)) for row in drawn])
+    each = []
+    for part in parts:
+        columns = np.array([number[text] for text in part.table.prompts])
+        each.append(_resampled(part, counts[:, columns].astype(np.float64)))
+    return {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
+
+
+def _resampled(part: Part, counts: Floats) -> dict[str, Floats]:
+    """AIQ of every router by how often each prompt of the part was drawn, [samples, n]."""
+    weights = counts / counts.sum(axis=1, keepdims=True)
+    cost, quality = weights @ part.table.cost_usd, weights @ part.table.quality
+    singles = [Singles(*pair) for pair in zip(cost, quality, strict=True)]
+    curves = {ZERO_ROUTER: (cost, quality)}
+    for name, picks in part.picks.items():
+        usd, reached = outcomes_of(part.table, picks)
+        curves[name] = weights @ usd, weights @ reached
+    return {
+        name: np.array([score_curve(*row).aiq for row in zip(*pair, singles, strict=True)])
+        for name, pair in curves.items()
+    }
