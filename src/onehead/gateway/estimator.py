@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from onehead.encoders.static import StaticEncoder
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     from onehead.predictors import Estimates
@@ -35,7 +36,7 @@ class Estimator:
         self.batches = 0
         self.prompts = 0
 
-    async def __call__(self, texts: list[str]) -> tuple[Estimates, NDArray]:
+    async def __call__(self, texts: list[str]) -> tuple[Estimates, NDArray[np.float32]]:
         """Estimates [n] and features [n, d] of some routing texts.
 
         Raises:
@@ -79,7 +80,7 @@ class Estimator:
         self,
         loop: asyncio.AbstractEventLoop,
         batch: list[_Waiting],
-        result: tuple[Estimates, NDArray] | Exception,
+        result: tuple[Estimates, NDArray[np.float32]] | Exception,
     ) -> None:
         """Hand out a batch, and begin the next where someone waits."""
         start = 0
@@ -102,12 +103,14 @@ class _Waiting:
 
     __slots__ = ("result", "texts")
 
-    def __init__(self, texts: list[str], result: asyncio.Future[tuple[Estimates, NDArray]]) -> None:
+    def __init__(
+        self, texts: list[str], result: asyncio.Future[tuple[Estimates, NDArray[np.float32]]]
+    ) -> None:
         self.texts = texts
         self.result = result
 
 
-def _attempt(router: Router, texts: list[str]) -> tuple[Estimates, NDArray] | Exception:
+def _attempt(router: Router, texts: list[str]) -> tuple[Estimates, NDArray[np.float32]] | Exception:
     """Estimates, or why there are none: every request of the batch is told."""
     try:
         features = router.represent(texts)
@@ -117,6 +120,6 @@ def _attempt(router: Router, texts: list[str]) -> tuple[Estimates, NDArray] | Ex
 
 
 def _outcome(
-    done: asyncio.Future[tuple[Estimates, NDArray] | Exception],
-) -> tuple[Estimates, NDArray] | Exception:
+    done: asyncio.Future[tuple[Estimates, NDArray[np.float32]] | Exception],
+) -> tuple[Estimates, NDArray[np.float32]] | Exception:
     return RuntimeError("the gateway is closing") if done.cancelled() else done.result()

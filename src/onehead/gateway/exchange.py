@@ -101,6 +101,9 @@ class Exchange:
             await self._all_failed(failure)
         except OneheadError as error:
             await self._refuse(error)
+        except Exception as error:  # noqa: BLE001  (the outer edge: no request goes unanswered)
+            self.state.complain("unexpected error", error, self.request_id)
+            await self._refuse(OneheadError(type(error).__name__))
         finally:
             if watch is not None:
                 watch.end()
@@ -113,7 +116,7 @@ class Exchange:
         limits = state.config.gateway
         data = await read_body(
             self._receive, self.headers,
-            most_bytes=limits.max_body_mb << 20, within_s=limits.body_timeout_s,
+            most_bytes=int(limits.max_body_mb * 1048576), within_s=limits.body_timeout_s,
         )  # fmt: skip
         self.body = Body(data)
         self.options = options_of(self.body, self.headers)
@@ -124,21 +127,29 @@ class Exchange:
         routing = self.state.config.routing
         if not is_auto(self.body.model):
             self._named(self.body.model)
-            if routing.shadow != "caller":
-                return
-            self.mode = "shadow"
-        self.asked = asked_of(self.body, self.api)
-        named = self.plan
-        if self.asked.previous_answer is not None and await self._follow_up(
-            self.asked.previous_answer
-        ):
+            if routing.shadow == "caller":
+                await self._shadow(self.body.model)
             return
-        self.plan = await self._planned(self.asked)
-        if self.mode == "auto" and routing.shadow not in (None, "caller"):
-            self.mode = "shadow"
-            named = Plan([str(routing.shadow)])
-        if named is not None:
-            self.plan.order = named.order
+        self.asked = asked_of(self.body, self.api)
+        previous = self.asked.previous_answer
+        if previous is not None and await self._follow_up(previous):
+            return
+        if routing.shadow not in (None, "caller"):
+            await self._shadow(str(routing.shadow))
+        else:
+            self.plan = await self._planned(self.asked)
+
+    async def _shadow(self, model: str) -> None:
+        """Call `model` whatever the router would have done; that is written down, no more."""
+        assert self.body is not None  # noqa: S101
+        self.plan = Plan([model])
+        try:
+            self.asked = asked_of(self.body, self.api)
+            self.plan = await self.state.planner.plan(self.asked, self.options, self.key)
+        except Exception as error:  # noqa: BLE001  (a shadow must not touch what it follows)
+            self.error = f"router_failed: {type(error).__name__}"
+        self.mode = "shadow"
+        self.plan.order = [model]
 
     def _named(self, model: str) -> None:
         """The caller chose: the router stays out of it."""
@@ -167,7 +178,7 @@ class Exchange:
     async def _follow_up(self, previous: str) -> bool:
         """An answer's follow-up goes where the answer came from: its text is kept only there."""
         model = await self.state.answer_model(previous)
-        if model is None:
+        if model is None or not self.state.allowed(model, self.key):
             return False
         self.plan = Plan([model], chosen=model, held=True)
         return True
@@ -175,10 +186,10 @@ class Exchange:
     def _admit(self) -> None:
         """Reserve what the request is expected to cost."""
         assert self.plan is not None  # noqa: S101
-        assert self.body is not None  # noqa: S101
         plan = self.plan
         if not plan.input_tokens:
-            chars = self.asked.chars if self.asked is not None else self.body.chars()
+            body = self.body.chars() if self.body is not None else 0
+            chars = self.asked.chars if self.asked is not None else body
             plan.input_tokens = chars / _CHARS_PER_TOKEN
         cost = plan.predicted_cost_usd
         if cost is None:

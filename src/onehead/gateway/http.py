@@ -132,10 +132,10 @@ async def send_error(
     extra = list(headers)
     if error.retry_after is not None:
         extra.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
-    if error.status in (408, 413, 431):
-        extra.append((b"connection", b"close"))
     if error.status == 401:
         extra.append((b"www-authenticate", b"Bearer"))
+    if error.code == "insufficient_quota":
+        extra.append((b"x-should-retry", b"false"))  # OpenAI's clients repeat any other 429
     await send_bytes(send, error.status, error.body(), extra)
 
 

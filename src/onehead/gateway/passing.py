@@ -45,7 +45,7 @@ class Passing(Exchange):
         limits = state.config.gateway
         self._data = await read_body(
             self._receive, self.headers,
-            most_bytes=limits.max_body_mb << 20, within_s=limits.body_timeout_s,
+            most_bytes=int(limits.max_body_mb * 1048576), within_s=limits.body_timeout_s,
         )  # fmt: skip
 
     async def _decide(self) -> None:
@@ -133,7 +133,7 @@ class Passing(Exchange):
                     await send_part(self._send, chunk)
             except StreamBroken:
                 self._ended("broken", self.status, "stream_broken")
-                raise ConnectionAbortedError from None  # the server cuts the connection
+                return  # without a last part the server cuts the connection: the client must know
         await send_part(self._send, b"", last=True)
         if self.status >= 400:
             self._ended("error", self.status, "upstream_refused")

@@ -59,7 +59,12 @@ class State:
             self.estimator, self.fleet, config.routing,
             is_open=self._is_open, session_model=self._session_model, demo=config.demo,
         )  # fmt: skip
-        self.accounts = Accounts(config.keys, writer.spend_of, workers=config.gateway.workers)
+        self.accounts = Accounts(
+            config.keys, writer.spend_of,
+            workers=config.gateway.workers,
+            written_of=getattr(writer, "written_of", None),
+            before=None if before is None else before.accounts,
+        )  # fmt: skip
         self.in_flight = 0
         self.answers = Memory()
         if before is not None:
@@ -117,7 +122,10 @@ class State:
             record = record_of(exchange, self.version, self.config.store.prompts)
             self.write(record)
         except Exception:
-            log.exception("a request could not be recorded", extra={"request": exchange.request_id})
+            log.exception(
+                "a request could not be recorded",
+                extra={"fields": {"request_id": exchange.request_id}},
+            )
 
     def write(self, record: DecisionRecord) -> None:
         """Log and count."""
@@ -127,7 +135,7 @@ class State:
     def complain(self, what: str, error: Exception, request: str) -> None:
         """Log what went wrong; a message of our own holds no prompt, another's is not shown."""
         told = str(error) if isinstance(error, OneheadError) else type(error).__name__
-        log.error("%s: %s", what, told, extra={"request": request})
+        log.error("%s: %s", what, told, extra={"fields": {"request_id": request}})
 
     def _is_open(self, model: str) -> bool:
         return self.upstreams.state(model) == "open"

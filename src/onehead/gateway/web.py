@@ -45,7 +45,7 @@ async def json_body(request: Request) -> bytes:
     return await read_body(
         request.receive,
         dict(request.headers),
-        most_bytes=limits.max_body_mb << 20,
+        most_bytes=int(limits.max_body_mb * 1048576),
         within_s=limits.body_timeout_s,
     )
 
