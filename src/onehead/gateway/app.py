@@ -18,6 +18,7 @@ from onehead.gateway.http import headers_of, request_id, send_error
 from onehead.gateway.listing import model_document, models_document
 from onehead.gateway.metrics import Metrics
 from onehead.gateway.passing import Passing
+from onehead.gateway.reading import Reading
 from onehead.gateway.state import State
 from onehead.gateway.web import (
     identify,
@@ -60,6 +61,7 @@ class App:
         self._state: State | None = None
         self._old: set[asyncio.Task[None]] = set()
         self.writer: Writer | None = None
+        self.reading: Reading | None = None
         self.metrics: Metrics | None = None
         self._rest = Starlette(
             routes=[
@@ -89,7 +91,8 @@ class App:
         self.metrics = Metrics(tuple(model.id for model in self.config.models))
         self.writer = Writer(self.config.store)
         self.writer.start()
-        state = State(self.config, self.writer, self.metrics)
+        self.reading = Reading(self.config.store)
+        state = State(self.config, self.writer, self.reading, self.metrics)
         await state.open()
         self._state = state
         self.ready = True
@@ -105,6 +108,8 @@ class App:
             task.cancel()
         if self.writer is not None:
             await asyncio.to_thread(self.writer.close, max(drain_s, 5.0))
+        if self.reading is not None:
+            self.reading.close()
 
     async def reload(self, config: Config) -> None:
         """Take another configuration without dropping a request.
@@ -114,8 +119,11 @@ class App:
         """
         before = self.state
         assert self.writer is not None  # noqa: S101
+        assert self.reading is not None  # noqa: S101
         assert self.metrics is not None  # noqa: S101
-        state = await asyncio.to_thread(State, config, self.writer, self.metrics, before=before)
+        state = await asyncio.to_thread(
+            State, config, self.writer, self.reading, self.metrics, before=before
+        )
         await state.open()
         self.config, self._state = config, state
         task = asyncio.ensure_future(_retire(before))

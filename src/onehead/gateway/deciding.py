@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -79,11 +80,15 @@ async def feedback_endpoint(request: Request) -> Response:
     key = identify(request)
     app = gateway(request)
     fields = _feedback(await json_body(request))
-    app.feedback(
+    name = key.name if key is not None else None
+    assert app.writer is not None  # noqa: S101
+    await asyncio.to_thread(
+        app.writer.add_feedback,
         fields["decision_id"],
         fields["quality"],
         fields.get("comment"),
-        source=key.name if key is not None else "",
+        source=name or "api",
+        key=name,
     )
     return json_response({"decision_id": fields["decision_id"], "quality": fields["quality"]})
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from onehead.config import Config, KeyConfig
     from onehead.gateway.exchange import Exchange
     from onehead.gateway.metrics import Metrics
+    from onehead.gateway.reading import Reading
     from onehead.store import DecisionRecord, Writer
 
 log = logging.getLogger("onehead.gateway")
@@ -33,11 +34,17 @@ log = logging.getLogger("onehead.gateway")
 class State:
     """The parts that requests use, all of one configuration.
 
-    writer, metrics: belong to the worker and outlive a reload
+    writer, reading, metrics: belong to the worker and outlive a reload
     """
 
     def __init__(
-        self, config: Config, writer: Writer, metrics: Metrics, *, before: State | None = None
+        self,
+        config: Config,
+        writer: Writer,
+        reading: Reading,
+        metrics: Metrics,
+        *,
+        before: State | None = None,
     ) -> None:
         """Build the parts; ConfigError or ArtifactError where they do not fit.
 
@@ -45,6 +52,7 @@ class State:
         """
         self.config = config
         self.writer = writer
+        self._reading = reading
         self.metrics = metrics
         place = config.routing.router
         artifact = load(bundled_path() if place == BUNDLED else place)
@@ -109,7 +117,7 @@ class State:
         """Who gave an earlier answer; None where that is not known, or the model has gone."""
         model = self.answers.get(answer_id)
         if model is None:
-            model = await self._look_up("answer_model", answer_id)
+            model = await self._look_up("answer", answer_id)
         return model if model in self.fleet.models else None
 
     def note_answer(self, answer_id: str, model: str) -> None:
@@ -141,19 +149,16 @@ class State:
         return self.upstreams.state(model) == "open"
 
     async def _session_model(self, session: str) -> str | None:
-        return await self._look_up("session_model", session)
+        return await self._look_up("session", session)
 
     async def _look_up(self, what: str, name: str) -> str | None:
         """Ask the store in a thread; a store that is away knows nothing."""
-        store = self.writer.store
-        if store is None:
-            return None
+        ask = self._reading.session_model if what == "session" else self._reading.answer_model
         try:
-            found: str | None = await asyncio.to_thread(getattr(store, what), name)
+            return await asyncio.to_thread(ask, name)
         except OneheadError as error:
-            self.complain(f"{what} could not be read", error, "-")
+            self.complain(f"who answered a {what} could not be read", error, "-")
             return None
-        return found
 
 
 def _version(manifest: Manifest) -> str:
