@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from routers import LetterEncoder, make_artifact
+from stores import make_writer, postgres, store, store_url  # noqa: F401  (fixtures)
 
 from onehead.artifact import save
 from onehead.router import Router

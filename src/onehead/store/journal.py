@@ -1,0 +1,214 @@
+"""What was logged and is not in the database yet: a file for each worker, which outlives its process.
+
+`append` is one write(2) to the end of a file. What it wrote is in the kernel's hands when it returns,
+so it survives `kill -9` of the process (a power cut only once the disk has it). The writer reads the
+same file from its other end; while the database is away the file grows, up to a limit. It is at once
+the queue, the spill and what a crash leaves. Where no file can be written, memory takes its place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING, Final
+
+from onehead.store.frames import HEADING, frame, payloads
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SPILL_LIMIT_BYTES: Final = 1 << 30
+"""What one worker keeps on disk at most while the database is away."""
+SEGMENT_BYTES: Final = 4 << 20
+_TRUNCATE_BYTES: Final = 1 << 20
+_TRUNCATE_S: Final = 1.0
+_MODE: Final = 0o600
+_FLAGS: Final = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+
+
+class _Segment:
+    """One file of a journal, open at both ends."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.size = len(HEADING)
+        self.handle = os.open(path, _FLAGS, _MODE)
+        try:
+            os.write(self.handle, HEADING)
+        except OSError:
+            os.close(self.handle)
+            raise
+
+    def drop(self) -> None:
+        os.close(self.handle)
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
+
+class Journal:
+    """A queue of payloads in `folder`; None keeps them in memory only.
+
+    Any thread may append; one thread reads.
+    """
+
+    def __init__(
+        self, folder: Path | None, *, memory: int, limit_bytes: int = SPILL_LIMIT_BYTES
+    ) -> None:
+        self.error: str | None = None if folder else "there is no folder to spill to"
+        self.damaged = 0
+        self._folder = folder
+        self._limit_bytes = limit_bytes
+        self._lock = threading.Lock()
+        self._segments: deque[_Segment] = deque()
+        self._number = 0
+        self._bytes = 0
+        self._appended = 0
+        self._done = 0
+        self._offset = len(HEADING)
+        self._parsed: deque[bytes] = deque()
+        self._memory: deque[bytes] = deque()
+        self._memory_limit = memory
+        self._truncated = time.monotonic()
+
+    @property
+    def backlog(self) -> int:
+        """How many payloads are not done."""
+        return self._appended - self._done
+
+    def append(self, payload: bytes) -> bool:
+        """Keep a payload; False where there is no room for it."""
+        data = frame(payload)
+        with self._lock:
+            kept = self._append_file(data) if not self._memory else False
+            if not kept:
+                if len(self._memory) >= self._memory_limit:
+                    return False
+                self._memory.append(payload)
+            self._appended += 1
+        return True
+
+    def read(self, most: int) -> list[bytes]:
+        """The next payloads, in order; they stay on disk until `done`."""
+        if not self._parsed:
+            self._parse()
+        taken = [self._parsed.popleft() for _ in range(min(most, len(self._parsed)))]
+        if not taken:
+            with self._lock:
+                taken = [self._memory.popleft() for _ in range(min(most, len(self._memory)))]
+        return taken
+
+    def done(self, count: int) -> None:
+        """The last `count` payloads read are safe elsewhere; free what holds nothing else."""
+        with self._lock:
+            self._done += count
+            if self._parsed:
+                return
+            while len(self._segments) > 1 and self._offset >= self._segments[0].size:
+                self._drop_first()
+            self._truncate()
+
+    def tidy(self) -> None:
+        """Empty a file that holds only what is done; call it now and then when nothing comes."""
+        with self._lock:
+            if not self._parsed and not self.backlog:
+                self._truncate()
+
+    def seal(self) -> None:
+        """Begin a new file, and wait until the old one is on the disk; appending goes on meanwhile."""
+        with self._lock:
+            last = self._segments[-1] if self._segments else None
+            if last is None or last.size <= len(HEADING):
+                return
+            with contextlib.suppress(OSError):
+                self._begin()
+        with contextlib.suppress(OSError):
+            os.fsync(last.handle)
+
+    def close(self) -> int:
+        """Close the files, and remove them where all is done; how many payloads are lost.
+
+        What only memory holds is written to disk now, where that is possible again.
+        """
+        with self._lock:
+            while self._memory and self._append_file(frame(self._memory[0])):
+                self._memory.popleft()
+            empty = not self.backlog
+            for segment in self._segments:
+                if empty:
+                    segment.drop()
+                else:
+                    os.close(segment.handle)
+            self._segments.clear()
+            self._folder = None
+            self._memory_limit = 0
+            return len(self._memory)
+
+    def _append_file(self, data: bytes) -> bool:
+        if self._folder is None or self._bytes + len(data) > self._limit_bytes:
+            return False
+        try:
+            if not self._segments or self._segments[-1].size >= SEGMENT_BYTES:
+                self._begin()
+            last = self._segments[-1]
+            written = os.write(last.handle, data)
+        except OSError as error:
+            self.error = f"{self._folder}: {error.strerror or error}"
+            return False
+        last.size += written
+        self._bytes += written
+        if written < len(data):  # a disk that is almost full; readers skip the half frame
+            self.error = f"{self._folder}: the disk is full"
+            return False
+        self.error = None
+        return True
+
+    def _begin(self) -> None:
+        assert self._folder is not None  # noqa: S101  (asked by whoever calls)
+        path = self._folder / f"{self._number + 1:08d}.journal"
+        self._segments.append(_Segment(path))
+        self._number += 1
+
+    def _parse(self) -> None:
+        """Read what the first file has behind the last place read, or the next file that has any.
+
+        What was read before is done by now: one batch is out at a time.
+        """
+        while not self._parsed:
+            with self._lock:
+                while len(self._segments) > 1 and self._offset >= self._segments[0].size:
+                    self._drop_first()
+                if not self._segments or self._offset >= self._segments[0].size:
+                    return
+                first, size = self._segments[0], self._segments[0].size
+            try:
+                data = os.pread(first.handle, size - self._offset, self._offset)
+            except OSError as error:
+                self.error = f"{first.path}: {error.strerror or error}"
+                data = b""
+            found, damaged = payloads(data)
+            self.damaged += damaged
+            self._offset = size
+            self._parsed.extend(found)
+
+    def _drop_first(self) -> None:
+        first = self._segments.popleft()
+        self._bytes -= first.size - len(HEADING)
+        self._offset = len(HEADING)
+        first.drop()
+
+    def _truncate(self) -> None:
+        """Cut the only file back to its heading where all of it is done."""
+        if len(self._segments) != 1 or self._offset < self._segments[0].size:
+            return
+        only, now = self._segments[0], time.monotonic()
+        if only.size <= len(HEADING):
+            return
+        if only.size >= _TRUNCATE_BYTES or now - self._truncated >= _TRUNCATE_S:
+            with contextlib.suppress(OSError):
+                os.ftruncate(only.handle, len(HEADING))
+                self._bytes = 0
+                self._offset = only.size = len(HEADING)
+                self._truncated = now

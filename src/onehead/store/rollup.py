@@ -1,0 +1,120 @@
+"""Sums over minutes, hours and days, kept up to date with the rows that they count.
+
+A page that shows a month reads hours, one that shows an hour reads minutes: however many decisions
+there are, the number of sums to read stays small. Durations are counted in bins that double in width.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, Any, Final
+
+from onehead.store.schema import (
+    LATENCY_BINS,
+    LATENCY_EDGES_S,
+    OVERHEAD_BINS,
+    OVERHEAD_EDGES_S,
+    ROLLUP_KEY,
+    ROLLUP_SUMS,
+    WIDTHS,
+)
+from onehead.store.sqlite import marks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from onehead.store.database import Connection, Row
+    from onehead.store.records import DecisionRecord
+
+ROUTED: Final = ("auto", "shadow")
+"""Modes in which the router chose for a real request; what-if sums count these, where answered."""
+_EXPECTED_KEY: Final = ("width", "start", "model")
+_EXPECTED_SUMS: Final = ("requests", "eligible", "quality", "cost_usd")
+_OVERHEAD: Final = ROLLUP_SUMS.index(OVERHEAD_BINS[0])
+_LATENCY: Final = ROLLUP_SUMS.index(LATENCY_BINS[0])
+
+
+def add(connection: Connection, records: Iterable[DecisionRecord]) -> None:
+    """Add `records` to the sums of their spans."""
+    cells: dict[tuple[int, str, str, str], list[Any]] = {}
+    expected: dict[tuple[int, str], list[Any]] = {}
+    for record in records:
+        minute = int(record.at // 60) * 60
+        cell = (minute, record.model or "", record.mode, record.outcome)
+        sums = cells.get(cell)
+        if sums is None:
+            sums = cells[cell] = [0] * len(ROLLUP_SUMS)
+        _count(sums, record)
+        if record.outcome == "ok" and record.mode in ROUTED:
+            _expect(expected, minute, record)
+    _upsert(connection, "rollup", ROLLUP_KEY, ROLLUP_SUMS, _widened(cells))
+    _upsert(connection, "expected", _EXPECTED_KEY, _EXPECTED_SUMS, _widened(expected))
+
+
+def _count(sums: list[Any], record: DecisionRecord) -> None:
+    """Add one record to the sums of its cell, in the order of `ROLLUP_SUMS`."""
+    sums[0] += 1
+    if record.mode != "shadow" and record.chosen and record.model not in (None, record.chosen):
+        sums[1] += 1
+    sums[2] += len(record.attempts)
+    if record.cost_usd is not None and record.cost_usd == record.cost_usd:
+        sums[3] += 1
+        sums[4] += record.cost_usd
+    cost, quality = record.predicted_cost_usd, record.predicted_quality
+    if cost is not None and quality is not None and cost + quality == cost + quality:
+        sums[5] += 1
+        sums[6] += cost
+        sums[7] += quality
+    sums[8] += record.input_tokens or 0
+    sums[9] += record.output_tokens or 0
+    sums[10] += record.cached_tokens or 0
+    sums[11] += record.reasoning_tokens or 0
+    if record.overhead_s is not None:
+        sums[_OVERHEAD + bisect_left(OVERHEAD_EDGES_S, record.overhead_s)] += 1
+    if record.total_s is not None:
+        sums[_LATENCY + bisect_left(LATENCY_EDGES_S, record.total_s)] += 1
+
+
+def _expect(
+    expected: dict[tuple[int, str], list[Any]], minute: int, record: DecisionRecord
+) -> None:
+    """Add what every model was expected to do with one request."""
+    for model, quality, cost, _, why_not in record.estimates:
+        if quality is None or cost is None or quality + cost != quality + cost:
+            continue
+        sums = expected.get((minute, model))
+        if sums is None:
+            sums = expected[minute, model] = [0, 0, 0.0, 0.0]
+        sums[0] += 1
+        sums[1] += why_not is None
+        sums[2] += quality
+        sums[3] += cost
+
+
+def _widened(cells: dict[Any, list[Any]]) -> list[Row]:
+    """Rows for every width of span from sums over minutes; sorted, so that writers never deadlock."""
+    spans: dict[Any, list[Any]] = {}
+    for (minute, *rest), sums in cells.items():
+        for width in WIDTHS:
+            cell = (width, minute - minute % width, *rest)
+            there = spans.get(cell)
+            spans[cell] = (
+                sums if there is None else [a + b for a, b in zip(there, sums, strict=True)]
+            )
+    return [(*cell, *spans[cell]) for cell in sorted(spans)]
+
+
+def _upsert(
+    connection: Connection,
+    table: str,
+    key: Sequence[str],
+    sums: Sequence[str],
+    rows: list[Row],
+) -> None:
+    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
+    connection.many(
+        f"INSERT INTO {table} ({', '.join((*key, *sums))}) "  # noqa: S608
+        f"VALUES ({marks(len(key) + len(sums))}) "
+        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {added}",
+        rows,
+    )
