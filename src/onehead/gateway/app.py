@@ -88,7 +88,7 @@ class App:
 
     async def startup(self) -> None:
         """Load the router, open sockets and the log; a store that is away does not hinder it."""
-        self.metrics = Metrics(tuple(model.id for model in self.config.models))
+        self.metrics = Metrics(())
         self.writer = Writer(self.config.store)
         self.writer.start()
         self.reading = Reading(self.config.store)

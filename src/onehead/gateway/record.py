@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from onehead.store import DecisionRecord, prompt_fields
 
 if TYPE_CHECKING:
@@ -119,5 +117,4 @@ def _prompt(plan: Plan | None, prompts: str) -> dict[str, Any]:
     """What the policy keeps of the prompt: its routing text and its features."""
     if prompts == "none" or plan is None or plan.text is None:
         return {}
-    vector = None if plan.features is None else plan.features.astype(np.float16).tobytes()
-    return prompt_fields(prompts, plan.text, vector)
+    return prompt_fields(prompts, plan.text, plan.features)

@@ -59,6 +59,7 @@ class State:
         self.router = Router(artifact)
         self.fleet = fleet_of(config, artifact.manifest)
         self.version = _version(artifact.manifest)
+        metrics.allow(self.fleet.models)
         self.upstreams = Upstreams(
             config.upstreams, tuple(self.fleet.models.values()), demo=config.demo
         )
@@ -79,12 +80,13 @@ class State:
             self.planner.memory, self.answers = before.planner.memory, before.answers
 
     async def open(self) -> None:
-        """Open the sockets."""
-        await self.upstreams.__aenter__()
+        """Open the sockets, and decide once: the first request should not wait for what is lazy."""
+        await self.upstreams.start()
+        await self.estimator(["Is everything ready?"])
 
     async def close(self) -> None:
         """Close the sockets; calls that still run are cancelled."""
-        await self.upstreams.__aexit__(None, None, None)
+        await self.upstreams.close()
         self.estimator.close()
 
     def allowed(self, model: str, key: KeyConfig | None) -> bool:
