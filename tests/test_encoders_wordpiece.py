@@ -29,6 +29,13 @@ def reference_ids(text):
     return [token for token in ids if token != UNKNOWN]
 
 
+def check(ours, text):
+    """Both ways of ours against the reference."""
+    expected = reference_ids(text)
+    assert ours.ids(text) == expected
+    assert ours.bag(text).tolist() == sorted(expected)
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -50,13 +57,13 @@ def reference_ids(text):
     ],
 )
 def test_examples(text):
-    assert OURS.ids(text) == reference_ids(text)
+    check(OURS, text)
 
 
 @settings(max_examples=400, deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_any_text(text):
-    assert OURS.ids(text) == reference_ids(text)
+    check(OURS, text)
 
 
 WORDS = st.sampled_from(
@@ -68,7 +75,7 @@ WORDS = st.sampled_from(
 @given(st.lists(st.tuples(WORDS, st.sampled_from(["", " ", "\n", "\u2009", "."])), max_size=20))
 def test_any_mixture_of_words(pairs):
     text = "".join(word + gap for word, gap in pairs)
-    assert OURS.ids(text) == reference_ids(text)
+    check(OURS, text)
 
 
 def test_every_character_of_unicode():
@@ -105,7 +112,7 @@ def test_the_memory_of_words_is_bounded(monkeypatch):
     ours = WordPiece.from_bytes(CONTENT, "tokenizer.json")
     for number in range(1000):
         text = f"word{number} " + "z" * 60
-        assert ours.ids(text) == reference_ids(text)
+        check(ours, text)
     assert 0 < len(ours._words) <= 50
     assert max(map(len, ours._words)) < 60
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +50,7 @@ LEXICON_ARRAYS = ("lexicon.tokens", "lexicon.idf", "lexicon.table")
 _CODE_MARKS = b"{}()=;"
 _DIGITS = b"0123456789"
 _TOKENIZER = BUNDLED / "tokenizer.json"
-_MOST_TOKENS = 1 << 20
+_MOST_TOKENS = 1 << 17
 """Ids in a lexicon are below this: more than any vocabulary of word pieces, and little memory."""
 
 
@@ -96,32 +95,32 @@ class Lexicon:
         # Half precision is enough for a sum over many words, and what a router stores.
         self.table = np.ascontiguousarray(table, np.float16)
         self.idf = idf.astype(np.float32)
-        unknown = len(tokens)
-        # The slot of every id up to the greatest known; that of the last stands for all beyond.
-        self._slots = np.full(int(tokens.max(initial=-1)) + 2, unknown, dtype=np.intp)
-        self._slots[self.tokens] = np.arange(unknown)
-        self._weights = np.append(self.idf, np.float32(0))
-        zero = np.zeros((1, table.shape[1]), np.float32)
-        self._rows = np.concatenate([self.table.astype(np.float32), zero])
+        # By id, up to the greatest known; the row after it stands for all beyond.
+        size = int(tokens.max(initial=-1)) + 2
+        self._weights = np.zeros(size, np.float32)
+        self._weights[self.tokens] = self.idf
+        self._rows = np.zeros((size, self.table.shape[1]), np.float32)
+        self._rows[self.tokens] = self.table
 
     @property
     def dimension(self) -> int:
         """Number of columns r."""
         return int(self.table.shape[1])
 
-    def project(self, ids: Sequence[int]) -> NDArray[np.float32]:
-        """The lexicon's view [r] of one prompt's token ids; zero where it knows none of them."""
-        if not ids:
+    def project(self, bag: NDArray[np.intp]) -> NDArray[np.float32]:
+        """The lexicon's view [r] of one prompt's token ids in ascending order.
+
+        It is zero where the lexicon knows none of them.
+        """
+        if not len(bag):
             return np.zeros(self.dimension, np.float32)
-        counts = Counter(ids)
-        slots = self._slots.take(list(counts), mode="clip")
-        frequencies = np.fromiter(counts.values(), np.float32, len(counts))
-        weights = self._weights.take(slots) * (1 + np.log(frequencies))
+        pieces, counts = _counted(bag)
+        weights = self._weights.take(pieces, mode="clip") * (1 + np.log(counts))
         length = math.sqrt(weights @ weights)
         if length == 0:
             return np.zeros(self.dimension, np.float32)
-        rows = self._rows.take(slots, axis=0)
-        projected: NDArray[np.float32] = (weights / np.float32(length)) @ rows
+        rows = self._rows.take(pieces, axis=0, mode="clip")
+        projected: NDArray[np.float32] = (weights / length).astype(np.float32) @ rows
         return projected
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -155,28 +154,22 @@ class Featurizer:
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
         """Features [n, dimension]. A text has bit for bit the same row alone and in a batch."""
-        features = np.empty((len(texts), self.dimension), np.float32)
+        features = np.zeros((len(texts), self.dimension), np.float32)
         d = self.encoder.dimension
         width = d + len(SURFACE)
-        if self.lexicon is None:
+        sharing = self._sharing if cache is None else None
+        if sharing is None:
             features[:, :d] = self._vectors(texts, cache, progress)
-        else:
-            ids = self.token_ids(texts)
-            if self._sharing is None or cache is not None:
-                features[:, :d] = self._vectors(texts, cache, progress)
-            else:
-                features[:, :d] = self._sharing.encode_ids(ids)
-            project = self.lexicon.project
-            for row, prompt in enumerate(ids):
-                features[row, width:] = project(prompt)
-        for row, text in enumerate(texts):
-            features[row, d:width] = surface(text)
+        for row, text in zip(features, texts, strict=True):
+            row[d:width] = surface(text)
+            if sharing is not None:
+                bag = sharing.tokenizer.bag(text)
+                sharing.write(bag, row[:d])
+            elif self.lexicon is not None:
+                bag = tokenizer().bag(text)
+            if self.lexicon is not None:
+                row[width:] = self.lexicon.project(bag)
         return features
-
-    def token_ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Ids of the bundled word pieces of each text, in order."""
-        pieces = tokenizer() if self._sharing is None else self._sharing.tokenizer
-        return list(map(pieces.ids, texts))
 
     def _vectors(
         self, texts: Sequence[str], cache: EmbeddingCache | None, progress: Progress | None
@@ -185,6 +178,15 @@ class Featurizer:
         if cache is None:
             return self.encoder.encode(texts)
         return cache.encode(self.encoder, texts, progress)
+
+
+def _counted(bag: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The different ids of a bag in ascending order, and how often each comes."""
+    changes = (bag[1:] != bag[:-1]).nonzero()[0]
+    starts = np.zeros(len(changes) + 1, np.intp)
+    np.add(changes, 1, out=starts[1:])
+    ids = bag.take(starts, mode="clip")
+    return ids, bag.searchsorted(ids, "right") - starts
 
 
 def _sharing(encoder: Encoder) -> StaticEncoder | None:

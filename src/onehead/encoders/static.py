@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -22,7 +23,7 @@ BUNDLED: Final = Path(__file__).parent.parent / "data" / "static"
 FILES: Final = ("config.json", "tokenizer.json", "model.safetensors")
 _SHORT: Final = 256
 """So many whole numbers in −128..127 have a sum that fits into 16 bits."""
-_TINY: Final = np.finfo(np.float32).tiny
+_TINY: Final = float(np.finfo(np.float32).tiny)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +53,23 @@ class StaticEncoder:
 
     def encode(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Vectors [n, dimension]: means of token vectors, of length 1 where the table says so."""
-        return self.encode_ids([self.tokenizer.ids(text) for text in texts])
-
-    def encode_ids(self, texts: Sequence[Sequence[int]]) -> NDArray[np.float32]:
-        """Vectors [n, dimension] of texts that are token ids of `tokenizer` already."""
-        vectors = np.zeros((len(texts), self.dimension), dtype=np.float32)
-        table, whole = self.table, self.table.dtype == np.int8
-        for row, ids in enumerate(texts):
-            if ids:
-                exact = (np.int16 if len(ids) <= _SHORT else np.int32) if whole else np.float32
-                total = np.add.reduce(table.take(ids, 0, mode="clip"), axis=0, dtype=exact)
-                vectors[row] = total if self.normalize else total / len(ids)
-        if self.normalize:
-            lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-            vectors /= np.maximum(lengths, _TINY)[:, None]
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        for vector, text in zip(vectors, texts, strict=True):
+            self.write(self.tokenizer.bag(text), vector)
         return vectors
+
+    def write(self, bag: NDArray[np.intp], vector: NDArray[np.float32]) -> None:
+        """Write into `vector` [dimension], which is zero, that of one text's token ids."""
+        if not len(bag):
+            return
+        exact: Any = np.float32
+        if self.table.dtype == np.int8:
+            exact = np.int16 if len(bag) <= _SHORT else np.int32
+        vector[:] = np.add.reduce(self.table.take(bag, 0, mode="clip"), axis=0, dtype=exact)
+        if self.normalize:
+            vector /= max(math.sqrt(vector @ vector), _TINY)
+        else:
+            vector /= len(bag)
 
 
 def load_static(directory: Path | None = None) -> StaticEncoder:

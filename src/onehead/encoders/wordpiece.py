@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from onehead.encoders.bert_chars import CharacterMap, normalised
+from onehead.encoders.whole_words import WholeWords
 from onehead.errors import EncoderError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
 # What tokenizer.json must say for this module to give the same ids as `tokenizers`.
 _EXPECTED: Final[dict[str, dict[str, Any]]] = {
@@ -102,7 +108,28 @@ class WordPiece:
         """Token ids of `text`, in order."""
         if self._splitter is not None and self._splitter.search(text) is not None:
             return self._ids_around_literals(text, self._splitter)
-        return self._plain_ids(text)
+        return self._ids_of_words(self._cut(text))
+
+    def bag(self, text: str) -> NDArray[np.intp]:
+        """Token ids of `text` in ascending order: what a sum over tokens needs, and quicker."""
+        if self._splitter is not None and self._splitter.search(text) is not None:
+            bag = np.array(self._ids_around_literals(text, self._splitter), np.intp)
+        else:
+            whole, others = self._whole_words.split(self._cut(text))
+            rest = np.array(self._ids_of_words(others), np.intp)
+            bag = np.concatenate([whole, rest])
+        bag.sort()
+        return bag
+
+    @cached_property
+    def _whole_words(self) -> WholeWords:
+        return WholeWords(
+            {
+                word: token
+                for word, token in self.vocabulary.items()
+                if len(word) <= self._longest_word and token != self._unknown
+            }
+        )
 
     def _ids_around_literals(self, text: str, splitter: re.Pattern[str]) -> list[int]:
         """A literal such as [PAD] in the text is that token, whatever surrounds it."""
@@ -112,15 +139,18 @@ class WordPiece:
                 token = self._literals[part]
                 ids += [token] if token != self._unknown else []
             else:
-                ids += self._plain_ids(part)
+                ids += self._ids_of_words(self._cut(part))
         return ids
 
-    def _plain_ids(self, text: str) -> list[int]:
+    def _cut(self, text: str) -> list[str]:
+        """The normalised words of a text."""
         if text.isascii():
             lowered = text.encode("ascii").translate(_ASCII_LOWER, _ASCII_CONTROLS)
-            words = _ASCII_WORDS.findall(lowered.decode("ascii"))
-        else:
-            words = text.translate(self._characters).split()
+            words: list[str] = _ASCII_WORDS.findall(lowered.decode("ascii"))
+            return words
+        return text.translate(self._characters).split()
+
+    def _ids_of_words(self, words: Sequence[str]) -> list[int]:
         return list(chain.from_iterable(map(self._words.__getitem__, words)))
 
     def _pieces(self, word: str) -> _Pieces:

@@ -27,8 +27,8 @@ def features_for(fitted: Fitted, examples: Examples) -> NDArray[np.float32]:
     """The features that a fitted network reads, with its lexicon's view where it has one."""
     if fitted.lexicon is None:
         return examples.features
-    ids_of = tokenizer().ids
-    lexical = [fitted.lexicon.project(ids_of(text)) for text in examples.table.prompts]
+    bag_of = tokenizer().bag
+    lexical = [fitted.lexicon.project(bag_of(text)) for text in examples.table.prompts]
     return np.concatenate([examples.features, np.stack(lexical)], axis=1)
 
 
