@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         "list": "onehead.cli.models:list_models",
         "show": "onehead.cli.models:show_model",
         "remove": "onehead.cli.models:remove",
+        "import": "onehead.cli.models_import:import_models",
     },
     epilog="\b\nExample:\n  onehead models list",
 )

@@ -62,9 +62,9 @@ class Place:
         """Raise ConfigError: file, line where known, key, and the problem, which holds no value."""
         line = line_of(self.source.text, self.path)
         where = self.source.where + (f":{line}" if line else "")
-        key = f" {self.key}" if self.path else ""
         owner = f" ({self.owner})" if self.owner else ""
-        raise ConfigError(f"{where}:{key}{owner}: {problem}")
+        key = f": {self.key}{owner}" if self.path else ""
+        raise ConfigError(f"{where}{key}: {problem}")
 
 
 def line_of(text: str, path: Path) -> int | None:

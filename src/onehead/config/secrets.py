@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from onehead.config.place import Place
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,19}[ =]")
+_SCHEME: Final = re.compile(r"[A-Za-z-]{1,20} |[A-Za-z_-]{1,40}=")
+"""What may stand before a secret: ``Bearer ``, or the name of a cookie."""
 _VALUE: Final = re.compile(r"[\x20-\x7e]+")
 _SECRET_WORDS: Final = frozenset(
     (
@@ -148,9 +149,8 @@ def _maybe_secret(name: str, value: Any, at: Place) -> str:
     """The value of a header or parameter; a key in it has to come from the environment."""
     text = written(value, at)
     if opens_something(name):
-        literal = text.literal.strip(" ")
         defaults = any(variable.default for variable in text.variables)
-        if defaults or (literal and not _SCHEME.fullmatch(literal + " ")):
+        if defaults or (text.literal and not _SCHEME.fullmatch(text.literal)):
             at.fail(
                 "a secret is written in the file; put it in the environment and write its variable, "
                 f'for example {name} = "${{NAME}}".'

@@ -69,7 +69,7 @@ class StoreUrl:
 
 def in_memory(url: str) -> bool:
     """Whether a store's address is SQLite's memory, which every worker has for itself."""
-    return url.rstrip("/") == "sqlite:" or url == "sqlite:///:memory:"
+    return url in ("sqlite://", "sqlite:///:memory:")
 
 
 def shown(url: str) -> str:
@@ -101,7 +101,10 @@ def _split(url: str, at: Place, example: str) -> SplitResult:
         wrong_port = True
         parts = None
     if parts is None or wrong_port:
-        at.fail(f"the URL cannot be read: check its host and port (1 to 65535). Write {example}.")
+        at.fail(
+            "the URL cannot be read: check its host and port (1 to 65535), and percent-encode what "
+            f"is special in a password (/ is %2F, # is %23). Write {example}."
+        )
     return parts
 
 
@@ -119,7 +122,7 @@ def _check_sqlite(url: str, at: Place) -> None:
 def _check_postgresql(parts: SplitResult, at: Place) -> None:
     if "@" in parts.path + parts.query or parts.fragment or "#" in parts.geturl():
         at.fail(
-            "the password holds /, ?, # or @; percent-encode it (@ is %40, / is %2F, # is %23, ? is %3F)."
+            "the password holds /, ?, # or @; percent-encode what is special in it (@ is %40, / is %2F, # is %23, ? is %3F)."
         )
     if parts.hostname is None or not _HOST.fullmatch(parts.hostname):
         at.fail("the URL names no host; write it as postgresql://user@host/database.")

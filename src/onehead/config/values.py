@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from onehead.config.place import Place
 
 _LONGEST_NAME = 256
+_LARGEST = 1e100
+"""No amount, time or count comes near; a whole number beyond 1e308 could not even be compared."""
+_SHOWN = 1e15
 _SPOKEN = {
     bool: "true or false",
     int: "a whole number",
@@ -95,12 +98,15 @@ class Number:
     def __call__(self, value: Any, at: Place) -> Any:
         """The number; a string counts where a variable gives it."""
         number = self._number(value, at)
-        if not math.isfinite(number):
+        if isinstance(number, float) and not math.isfinite(number):
             at.fail(f"the number is not finite; give {self.allowed}.")
         if not self.least <= number <= self.most or (
             self.above is not None and number <= self.above
         ):
-            at.fail(f"{number:g} is out of range; give {self.allowed}.")
+            shown = f"{number:g}" if abs(number) < _SHOWN else "the number"
+            at.fail(f"{shown} is out of range; give {self.allowed}.")
+        if abs(number) > _LARGEST:
+            at.fail(f"the number is too large; give {self.allowed}.")
         return self.convert(number)
 
     def _number(self, value: Any, at: Place) -> Any:
@@ -209,7 +215,7 @@ class WillingnessToPay:
                 at.fail(f"{self._wanted}.{did_you_mean(text, self.presets)}")
         if isinstance(amount, bool) or not isinstance(amount, int | float):
             wrong_type(value, f"one of {', '.join(self.presets)}, or a number of USD", at)
-        if not 0 < amount < math.inf:
+        if not 0 < amount <= _LARGEST:
             at.fail(f"{self._wanted}: above 0 and finite.")
         return float(amount)
 
@@ -237,7 +243,7 @@ def clean(text: str, at: Place) -> str:
     """`text`, unless it is empty or holds control characters."""
     if not text.strip():
         at.fail("empty; give a value, or remove the line to take the default.")
-    if CONTROL.search(text) or _lone_surrogate(text):
+    if CONTROL.search(text) or lone_surrogate(text):
         at.fail("holds a line break or another control character; remove it.")
     return text
 
@@ -247,6 +253,6 @@ def wrong_type(value: Any, wanted: str, at: Place) -> NoReturn:
     at.fail(f"{_SPOKEN.get(type(value), 'a date or time')} where {wanted} is wanted.")
 
 
-def _lone_surrogate(text: str) -> bool:
+def lone_surrogate(text: str) -> bool:
     """Whether half a character is left, as undecodable bytes of the environment are."""
     return any("\ud800" <= char <= "\udfff" for char in text)
