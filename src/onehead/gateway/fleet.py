@@ -77,6 +77,13 @@ class Fleet:
             tokens = np.where(self.fixed, estimates.cost_usd[:, columns], tokens)
         return round_digits(tokens)
 
+    def tokens(self, estimates: Estimates, row: int) -> tuple[float, float]:
+        """Expected input and output tokens of a row for the first prompt; 0 where not known."""
+        column = self.columns[row]
+        read = float(estimates.input_tokens[0, column])
+        written = float(estimates.output_tokens[0, column])
+        return (read if read == read else 0.0), (written if written == written else 0.0)  # noqa: PLR0124
+
 
 def fleet_of(config: Config, manifest: Manifest) -> Fleet:
     """The fleet of a configuration over a router; ConfigError where they do not fit.

@@ -204,11 +204,11 @@ class Planner:
         reading = max(1.0, reads / size)
         quality = estimates.quality[:, fleet.columns]
         cost = fleet.costs(estimates, reading=reading, answers=asked.answers)
-        tokens = np.nan_to_num(estimates.input_tokens[0, fleet.columns]) * reading
         if incumbent is not None:
             row = self._rows[incumbent]
-            held = tokens[row] * min(1.0, asked.prefix_chars(turn.position) / (size * reading))
-            saved = held * (fleet.input_price[row] - fleet.cached_price[row])
+            known = fleet.tokens(estimates, row)[0]
+            saved = known * min(reading, asked.prefix_chars(turn.position) / size)
+            saved *= fleet.input_price[row] - fleet.cached_price[row]
             cost[0, row] = max(cost[0, row] - saved, 0.0)
         constraints = UNCONSTRAINED
         if not (kept.none and terms.max_cost_usd is None and terms.min_quality is None):
@@ -227,11 +227,12 @@ class Planner:
             choice.eligible[0] if constraints.min_quality is None else _allowed(kept, cost, terms)
         )
         order = [fleet.ids[row], *(fleet.ids[r] for r in ranked if r != row and possible[r])]
+        read, written = fleet.tokens(estimates, row)
         return Plan(
             order, terms=terms, chosen=fleet.ids[row], confidence=float(estimates.confidence[0]),
             quality=quality, cost_usd=cost, choice=choice, constraints=constraints, obstacles=kept,
-            row=row, incumbent=incumbent, input_tokens=float(tokens[row]), ids=fleet.ids,
-            output_tokens=float(np.nan_to_num(estimates.output_tokens[0, fleet.columns[row]])),
+            row=row, incumbent=incumbent, ids=fleet.ids,
+            input_tokens=read * reading, output_tokens=written,
         )  # fmt: skip
 
 
