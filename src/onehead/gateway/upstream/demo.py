@@ -17,6 +17,7 @@ from onehead.gateway.upstream.demo_documents import (
     response_document,
     response_events,
 )
+from onehead.gateway.upstream.verdict import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,7 +86,7 @@ class Chunks:
 def _document(body: bytes) -> dict[str, Any]:
     try:
         sent = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return {}
     return sent if isinstance(sent, dict) else {}
 

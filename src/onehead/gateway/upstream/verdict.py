@@ -30,11 +30,15 @@ class Verdict(Enum):
     NEXT = "next"  # this model cannot, another may
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_NOTHING = msgspec.Raw(b"null")
+
+
 class _Top(msgspec.Struct):
     error: Any = None
-    choices: msgspec.Raw | None = None
-    output: msgspec.Raw | None = None
-    data: msgspec.Raw | None = None
+    choices: msgspec.Raw = _NOTHING
+    output: msgspec.Raw = _NOTHING
+    data: msgspec.Raw = _NOTHING
 
 
 _DOCUMENT = msgspec.json.Decoder(_Top)
@@ -58,7 +62,7 @@ def read_error(body: bytes) -> ErrorBody:
     """Codes and message of an error in OpenAI's shape or a near one."""
     try:
         document = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return NO_BODY
     if not isinstance(document, dict):
         return NO_BODY
@@ -95,7 +99,7 @@ def is_json(body: bytes) -> bool:
     """Whether a body is one JSON document."""
     try:
         _ANYTHING.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False
     return True
 
@@ -107,10 +111,11 @@ def hidden_error(body: bytes) -> tuple[bool, bool]:
     """
     try:
         top = _DOCUMENT.decode(body)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return False, False
-    answered = top.choices is not None or top.output is not None or top.data is not None
-    return True, bool(top.error) and not answered
+    if not top.error:
+        return True, False
+    return True, all(bytes(one) == b"null" for one in (top.choices, top.output, top.data))
 
 
 def first_event_error(first: bytes) -> ErrorBody | None:
