@@ -15,7 +15,7 @@ from onehead.config import ModelConfig
 from onehead.errors import ConfigError, did_you_mean
 from onehead.gateway.wire.options import is_auto
 from onehead.policy import presets
-from onehead.predictors import round_digits
+from onehead.predictors.network import round_digits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -83,7 +83,7 @@ class NetworkPredictor:
                 "the router's network gave an estimate that is not a number. The encoder's vectors "
                 "may hold one; if not, train the router again."
             )
-        return Estimates(quality, _round_digits(cost), _share(confidence.reshape(n)), tokens)
+        return Estimates(quality, round_digits(cost), _share(confidence.reshape(n)), tokens)
 
 
 def as_served(estimates: Estimates) -> Estimates:
@@ -93,7 +93,7 @@ def as_served(estimates: Estimates) -> Estimates:
     """
     return Estimates(
         _share(estimates.quality),
-        _round_digits(estimates.cost_usd),
+        round_digits(estimates.cost_usd),
         _share(estimates.confidence),
         estimates.tokens,
     )
@@ -109,7 +109,7 @@ def _share(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.floa
     return inside
 
 
-def _round_digits(cost: NDArray[np.float64]) -> NDArray[np.float64]:
+def round_digits(cost: NDArray[np.float64]) -> NDArray[np.float64]:
     """`cost` to six significant digits; a free model stays free."""
     magnitude = np.floor(np.log10(np.maximum(cost, 1e-99)))
     scale = np.power(10.0, (_COST_DIGITS - 1) - magnitude)

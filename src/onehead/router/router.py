@@ -17,6 +17,9 @@ from onehead.predictors.network import NetworkPredictor
 from onehead.router.decision import Decision, Verdict
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from onehead.cache import EmbeddingCache
     from onehead.policy import RewardKind
     from onehead.pool import Pool
@@ -149,8 +152,17 @@ class Router:
         """
         if isinstance(prompts, str | Mapping):
             raise UsageError("give a list of prompts; a single one goes to route().")
-        texts = [routing_text(prompt) for prompt in prompts]
-        return self._predictor.predict(self._featurize(texts, cache))
+        return self.estimate_features(self.represent(prompts, cache=cache))
+
+    def represent(
+        self, prompts: Sequence[Prompt], *, cache: EmbeddingCache | None = None
+    ) -> NDArray[np.float32]:
+        """What the router sees of each prompt: features [n, d], which a log can keep."""
+        return self._featurize([routing_text(prompt) for prompt in prompts], cache)
+
+    def estimate_features(self, features: NDArray[np.float32]) -> Estimates:
+        """Estimates from what `represent` gave."""
+        return self._predictor.predict(features)
 
     def decide(
         self,
