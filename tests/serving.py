@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from onehead.config import Config
 
 TIMEOUT_S = 30.0
-LISTENING = re.compile(r"listening on http://(\S+?):(\d+)(?: with \d+ workers)?$", re.MULTILINE)
+LISTENING = re.compile(r"http://([^/\s\"]+):(\d+)")
 
 
 class StandIn:
@@ -67,12 +67,14 @@ class StandIn:
             await asyncio.sleep(int(rest[0]) / 1000)
         elif word == "pid":
             body = str(os.getpid()).encode()
-        elif word == "fallback":
-            body = str(self.config.routing.fallback).encode()
+        elif word == "wtp":
+            body = str(self.config.routing.willingness_to_pay).encode()
         elif word == "echo":
             size, more = 0, True
             while more:
                 message = await receive()
+                if message["type"] == "http.disconnect":
+                    return
                 size, more = size + len(message["body"]), message["more_body"]
             body = str(size).encode()
         elif word == "refuse":
@@ -178,7 +180,7 @@ def served(
         )
     one = Served(process, log)
     try:
-        one.wait_for(r"listening on http://")
+        one.wait_for('is listening on http|"message":"listening"')
         found = LISTENING.search(one.said())
         assert found, one.said()
         one.host, one.port = found[1], int(found[2])

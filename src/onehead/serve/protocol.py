@@ -110,11 +110,9 @@ class GatewayProtocol(HttpToolsProtocol):
         self._moved = False
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # Nothing here upgrades. The request was read as a plain one, but the parser will not
-            # take another: Java's client asks for h2c with every first request.
-            if self.cycle is not None:
-                self.cycle.keep_alive = False
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_plainly(data[upgrade.args[0] :])
+            return
         except httptools.HttpParserError:
             self._refuse(self._refusal or _not_http())
             return
@@ -154,6 +152,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if size > self._limits.header_bytes:
             self._refusal = self._too_large()
             raise self._refusal  # stops the parser, which wraps it
+        if self.parser.should_upgrade():
+            return  # the parser stops behind these headers, and `_read_plainly` begins again
         super().on_headers_complete()
         self.cycle.transport = self._gentle  # type: ignore[assignment]
         if self.server_state.draining:
@@ -165,7 +165,8 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._close_timer is not None:
             self._close_timer.cancel()
             self._close_timer = None
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Answered. A body that is still on its way is thrown away, but not for ever."""
@@ -195,6 +196,24 @@ class GatewayProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._close_after(_LINGER_S)
+
+    def _read_plainly(self, rest: bytes) -> None:
+        """Read a request that asks for another protocol as if it did not; nothing here upgrades.
+
+        Java's client asks for HTTP/2 with every first request, and its body would be lost.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(_not_http())
+            return
+        lines = [self.parser.get_method() + b" " + self.url + b" HTTP/1.1"]
+        lines += [
+            name + b": " + value
+            for name, value in self.headers
+            if name not in {b"upgrade", b"connection", b"http2-settings"}
+        ]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def _await_headers(self) -> None:
         self._header_timer = self.loop.call_later(
