@@ -144,9 +144,9 @@ def record(at: float = NOON, **fields: Any) -> DecisionRecord:
     return DecisionRecord(**(given | fields))
 
 
-def settings(url: object, spill: Path, **changes: Any) -> Any:
+def settings(url: object, folder: Path, **changes: Any) -> Any:
     """What a writer needs of the configuration."""
-    given = {"url": url, "queue": 1000, "spill": str(spill), "retention_days": None}
+    given = {"url": url, "queue": 1000, "spill": str(folder), "retention_days": None}
     return SimpleNamespace(**(given | changes))
 
 

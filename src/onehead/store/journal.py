@@ -67,6 +67,8 @@ class Journal:
         self._bytes = 0
         self._appended = 0
         self._done = 0
+        self._out = 0
+        self._from_memory: list[bytes] = []
         self._offset = len(HEADING)
         self._parsed: deque[bytes] = deque()
         self._memory: deque[bytes] = deque()
@@ -91,19 +93,25 @@ class Journal:
         return True
 
     def read(self, most: int) -> list[bytes]:
-        """The next payloads, in order; they stay on disk until `done`."""
+        """The next payloads, in order; they stay on disk until `done`, and no others come before it."""
+        if self._out:
+            return []
         if not self._parsed:
             self._parse()
         taken = [self._parsed.popleft() for _ in range(min(most, len(self._parsed)))]
         if not taken:
             with self._lock:
                 taken = [self._memory.popleft() for _ in range(min(most, len(self._memory)))]
+            self._from_memory = taken
+        self._out = len(taken)
         return taken
 
-    def done(self, count: int) -> None:
-        """The last `count` payloads read are safe elsewhere; free what holds nothing else."""
+    def done(self) -> None:
+        """The payloads read last are safe elsewhere; free what holds nothing else."""
         with self._lock:
-            self._done += count
+            self._done += self._out
+            self._out = 0
+            self._from_memory = []
             if self._parsed:
                 return
             while len(self._segments) > 1 and self._offset >= self._segments[0].size:
@@ -133,6 +141,7 @@ class Journal:
         What only memory holds is written to disk now, where that is possible again.
         """
         with self._lock:
+            self._memory.extendleft(reversed(self._from_memory))
             while self._memory and self._append_file(frame(self._memory[0])):
                 self._memory.popleft()
             empty = not self.backlog
@@ -174,7 +183,7 @@ class Journal:
     def _parse(self) -> None:
         """Read what the first file has behind the last place read, or the next file that has any.
 
-        What was read before is done by now: one batch is out at a time.
+        Nothing is out by now, so a file that was read to its end is done.
         """
         while not self._parsed:
             with self._lock:

@@ -103,6 +103,7 @@ class Writer:
         self._left_damaged = 0
         self._wake = threading.Event()
         self._closing = threading.Event()
+        self._loaded = threading.Event()
         self._thread: threading.Thread | None = None
         self._refreshed = self._reloaded = self._purged = -1e9
 
@@ -181,6 +182,10 @@ class Writer:
         """
         return self._spending.of(key, since_day)
 
+    def wait_for_spend(self, timeout: float) -> bool:
+        """Wait until the fleet's spend is known, so that budgets hold from the first request on."""
+        return self._loaded.wait(timeout)
+
     def stats(self) -> Stats:
         """How it fares, now."""
         batches, journal = self._batches, self._journal
@@ -223,6 +228,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
+            self._keep_house()
             for folder in self._left:
                 self._adopt(folder)
                 folder.release()
@@ -248,7 +254,7 @@ class Writer:
             self._spending.arrive(spent, self._batches.sent)
             for decision_id in self._batches.ids:
                 self._pending.pop(decision_id, None)
-            self._journal.done(len(payloads))
+            self._journal.done()
         self._journal.tidy()
 
     def _adopt(self, folder: Folder) -> None:
@@ -276,6 +282,7 @@ class Writer:
                 since = "" if whole else day_of(time.time() - 86_400)
                 self._spending.replace(self._batches.spend_rows(since), since)
                 self._refreshed, self._reloaded = now, now if whole else self._reloaded
+                self._loaded.set()
             if self._retention_days is not None and now - self._purged >= _PURGE_S:
                 self._batches.purge(time.time() - self._retention_days * 86_400)
                 self._purged = now
