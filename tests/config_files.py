@@ -138,6 +138,8 @@ def refused(text: str, environment: Mapping[str, str] | None = None) -> str:
     """What is said of a file that cannot be taken."""
     with pytest.raises(ConfigError) as caught:
         read(text, environment)
+    # Whoever logs the error logs what it came from, too.
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
     return str(caught.value)
 
 

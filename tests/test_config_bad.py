@@ -195,6 +195,8 @@ CASES = [
     ("gateway.host = '0.0.0.0'", "open to everyone who reaches this address. Set gateway.keys"),
     ("gateway = { host = '::', keys = ['${NONE:-}'] }", "or listen on 127.0.0.1"),
     ("gateway.host = 'http://127.0.0.1'", "give a host name or address alone"),
+    ("gateway.host = '[::1]'", "give a host name or address alone"),
+    (model(f"body = {{ a = {2**63} }}"), "does not fit in 64 bits"),
     ("gateway.host = '127.0.0.1:80'", "give a host name or address alone"),
 ]
 ENVIRONMENT = {

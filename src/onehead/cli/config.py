@@ -25,9 +25,10 @@ def config() -> None:
 @click.argument("file", type=Place())
 @json_option
 def check(file: str, as_json: bool) -> None:
-    """Check FILE and print what it means: who may call, what is chosen, where calls go.
+    """Check FILE and print what it means.
 
-    Nothing is called and no secret is shown. The variables that FILE names have to be set.
+    Who may call, what is chosen, where calls go. Nothing is called and no secret is shown. The
+    variables that FILE names have to be set.
     """
     from onehead.cli.output import note, print_json
     from onehead.config import load_config
@@ -48,12 +49,16 @@ def check(file: str, as_json: bool) -> None:
 def _fit(loaded: Config) -> list[str]:
     """Notes on how the models fit the router that the file names; ConfigError where they do not."""
     from onehead.artifact import load
+    from onehead.errors import ConfigError
     from onehead.gateway.fleet import check as check_fleet
     from onehead.router import BUNDLED, bundled_path
 
     router = loaded.routing.router
     artifact = load(bundled_path() if router == BUNDLED else router)
-    return check_fleet(loaded, artifact.manifest)
+    try:
+        return check_fleet(loaded, artifact.manifest)
+    except ConfigError as error:
+        raise ConfigError(f"{loaded.path}: {error}") from error
 
 
 def _printable(line: str) -> str:

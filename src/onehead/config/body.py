@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _GATEWAYS: Final = frozenset({"model", "messages", "input", "stream", "onehead"})
 """Keys that are the client's or the gateway's alone."""
 _DEEPEST: Final = 32
+_INTEGERS: Final = 1 << 63
 
 
 class Body:
@@ -44,6 +45,8 @@ def _json(value: Any, at: Place, depth: int) -> Any:
         return {key: _json(one, at / key, depth - 1) for key, one in value.items()}
     if isinstance(value, float) and not math.isfinite(value):
         at.fail("the number is not finite, which JSON cannot carry; give another.")
+    if isinstance(value, int) and abs(value) >= _INTEGERS:
+        at.fail("the number does not fit in 64 bits, which few JSON readers take; give another.")
     if not isinstance(value, bool | int | float):
         wrong_type(value, "a string, number, true, false, list or table", at)
     return value

@@ -38,7 +38,7 @@ def check_config(config: Config, at: Place | None = None, *, listed: int = 0) ->
 def _check_exposure(config: Config, at: Place) -> None:
     """An open gateway is reached from this machine only."""
     host = config.gateway.host
-    if "://" in host or "/" in host or (host.count(":") == 1):
+    if "/" in host or "[" in host or host.count(":") == 1:
         (at / "gateway" / "host").fail(
             "give a host name or address alone; the port has its own key."
         )

@@ -26,7 +26,7 @@ class Source:
     """A configuration file as it was given."""
 
     where: str
-    text: str = ""
+    text: str = field(default="", repr=False)
     environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 

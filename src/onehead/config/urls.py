@@ -92,11 +92,11 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _split(url: str, at: Place, example: str) -> SplitResult:
-    """The parts of an address, its port checked."""
+def _split(url: str, at: Place, example: str, *, port: bool = True) -> SplitResult:
+    """The parts of an address; its port is checked where that is known already."""
     try:
         parts = urlsplit(url)
-        wrong_port = parts.port == 0
+        wrong_port = port and parts.port == 0
     except ValueError:  # its text repeats the port, which may be half of a password
         wrong_port = True
         parts = None
@@ -133,10 +133,7 @@ def _check_postgresql(parts: SplitResult, at: Place) -> None:
 def _no_literal_password(text: Template, at: Place) -> None:
     """ConfigError where a password stands in the file itself, be it as a variable's default."""
     for defaults in (False, True):
-        try:
-            parts = urlsplit(text.filled(_UNKNOWN, defaults=defaults).strip())
-        except ValueError:
-            at.fail(f"the URL cannot be read. Write it as {_STORES}.")
+        parts = _split(text.filled(_UNKNOWN, defaults=defaults).strip(), at, _STORES, port=False)
         options = [value for name, value in parse_qsl(parts.query) if "password" in name.lower()]
         for password in [parts.password or "", *options]:
             if password.replace(_UNKNOWN, ""):

@@ -112,10 +112,10 @@ class Number:
     def _number(self, value: Any, at: Place) -> Any:
         if isinstance(value, str):
             text = from_variable(value, at, _SPOKEN[self.convert])
-            try:
-                return self.convert(text)
-            except ValueError:
+            number = _converted(text, self.convert)
+            if number is None:
                 at.fail(f"what the variable holds is not {self.allowed}.")
+            return number
         taken = int if self.convert is int else (int, float)
         if isinstance(value, bool) or not isinstance(value, taken):
             wrong_type(value, _SPOKEN[self.convert], at)
@@ -209,9 +209,8 @@ class WillingnessToPay:
             text = Text()(value, at).strip()
             if text in self.presets:
                 return text
-            try:
-                amount = float(text.removeprefix("$"))
-            except ValueError:
+            amount = _converted(text.removeprefix("$"), float)
+            if amount is None:
                 at.fail(f"{self._wanted}.{did_you_mean(text, self.presets)}")
         if isinstance(amount, bool) or not isinstance(amount, int | float):
             wrong_type(value, f"one of {', '.join(self.presets)}, or a number of USD", at)
@@ -251,6 +250,14 @@ def clean(text: str, at: Place) -> str:
 def wrong_type(value: Any, wanted: str, at: Place) -> NoReturn:
     """Raise ConfigError that says which type was found and which is wanted."""
     at.fail(f"{_SPOKEN.get(type(value), 'a date or time')} where {wanted} is wanted.")
+
+
+def _converted(text: str, convert: type[int | float]) -> int | float | None:
+    """The number that `text` is. No error of Python's is left behind: it would repeat the text."""
+    try:
+        return convert(text)
+    except ValueError:
+        return None
 
 
 def lone_surrogate(text: str) -> bool:
