@@ -27,7 +27,7 @@ from onehead.gateway.budgets import (
     period_start,
 )
 from onehead.gateway.errors import GatewayError
-from onehead.gateway.rates import WINDOW_S, Minute
+from onehead.gateway.rates import Minute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -114,7 +114,7 @@ class Accounts:
     """The keys of a gateway and their accounts in this worker.
 
     keys: none leaves the gateway open
-    spend_of, written_of: what the log knows of spending, see `Ledger`
+    spend_of: what the log knows of spending, with what was just put into it
     workers: how many share the limits per minute
     before: the accounts that these replace at a reload; running requests stay on them
     """
@@ -125,12 +125,9 @@ class Accounts:
         spend_of: SpendOf,
         *,
         workers: int = 1,
-        written_of: SpendOf | None = None,
         before: Accounts | None = None,
     ) -> None:
-        self._accounts = {
-            key.name: _Account(key, Ledger(key.name, spend_of, written_of)) for key in keys
-        }
+        self._accounts = {key.name: _Account(key, Ledger(key.name, spend_of)) for key in keys}
         self._workers = workers
         if before is not None:
             for name in self._accounts.keys() & before._accounts.keys():  # noqa: SLF001
@@ -225,9 +222,9 @@ class Accounts:
                     noun,
                     None,
                 )
-            wait = min(minute.wait(now, amount, share), WINDOW_S)
+            wait = max(math.ceil(minute.wait(now, amount, share)), 1)
             raise RateLimited(
-                f"this key has had its {share} {noun} of this minute; try again in {max(math.ceil(wait), 1)} s.",
+                f"this key has had its {share} {noun} of this minute; try again in {wait} s.",
                 noun,
                 wait,
             )

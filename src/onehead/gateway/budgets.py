@@ -1,9 +1,7 @@
 """What a key has spent in a period, what its running requests may still spend, and what is left.
 
-Three amounts make up what counts against a budget: what the log says that the whole fleet spent, what
-this worker settled and the log does not say yet, and what running requests have reserved. The log's
-figure is told by `spend_of`; how much of it is this worker's own by `written_of`, so that nothing is
-counted twice.
+What was spent is told by the log: for the whole fleet, with what this worker has just handed to it. A
+worker also adds up what it settled itself, so that a log that loses records does not open a budget.
 """
 
 from __future__ import annotations
@@ -13,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
-SpendOf = Callable[[str, int], float]
-"""(name of a key, first day of a period as days since 1970-01-01) → USD."""
+SpendOf = Callable[[str, str], float]
+"""(name of a key, first day of a period as 2026-11-01, "" for ever) → USD."""
 
 _EPOCH: Final = date(1970, 1, 1)
 _DAY_S: Final = 86_400
@@ -65,23 +63,19 @@ class Ledger:
 
     settled: USD that this worker's requests cost, by the day on which they arrived
     reserved: USD that running requests may still cost, by day
-    first: what the log said when it was first asked for a period
+    first: for each period what the log said when it was first asked, and what was settled then
     """
 
     name: str
     spend_of: SpendOf
-    written_of: SpendOf | None = None
     settled: dict[int, float] = field(default_factory=dict)
     reserved: dict[int, float] = field(default_factory=dict)
     first: dict[int, tuple[float, float]] = field(default_factory=dict)
 
     def spent(self, start: int) -> float:
-        """USD spent since the day `start`, by the fleet and this worker."""
+        """USD spent since the day `start`, by the fleet and at least by this worker."""
         own = sum(usd for day, usd in self.settled.items() if day >= start)
-        if self.written_of is not None:
-            written = self.written_of(self.name, start)
-            return self.spend_of(self.name, start) + max(own - written, 0.0)
-        fleet = self.spend_of(self.name, start)
+        fleet = self.spend_of(self.name, _date(start).isoformat() if start else "")
         before, own_before = self.first.setdefault(start, (fleet, own))
         return max(fleet, before + own - own_before)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from onehead.gateway.families import BREAKER, Families
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -131,12 +131,12 @@ class Metrics:
         """Read off what is a state rather than an event; with several workers once a second."""
         state = app.state
         states = {model: state.upstreams.state(model) for model in state.fleet.models}
-        stats = app.writer.stats if app.writer is not None else None
+        stats = app.writer.stats() if app.writer is not None else None
         self.sample(states, stats, state.in_flight)
         self.router(state.config.routing.router, state.version)
         self.flush()
 
-    def sample(self, breakers: dict[str, str], stats: Any, in_flight: int) -> None:
+    def sample(self, breakers: Mapping[str, str], stats: Any, in_flight: int) -> None:
         """Set the gauges; `stats` are those of the log's writer."""
         families = self._families
         for model, state in breakers.items():

@@ -15,12 +15,15 @@ from onehead.gateway.errors import GatewayError
 from onehead.gateway.estimator import Estimator
 from onehead.gateway.fleet import fleet_of
 from onehead.gateway.memory import Memory
+from onehead.gateway.origin import check_local
 from onehead.gateway.planner import Planner
 from onehead.gateway.record import record_of
 from onehead.gateway.upstream import Upstreams
 from onehead.router import BUNDLED, Router, bundled_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from onehead.artifact import Manifest
     from onehead.config import Config, KeyConfig
     from onehead.gateway.exchange import Exchange
@@ -71,7 +74,6 @@ class State:
         self.accounts = Accounts(
             config.keys, writer.spend_of,
             workers=config.gateway.workers,
-            written_of=getattr(writer, "written_of", None),
             before=None if before is None else before.accounts,
         )  # fmt: skip
         self.in_flight = 0
@@ -88,6 +90,12 @@ class State:
         """Close the sockets; calls that still run are cancelled."""
         await self.upstreams.close()
         self.estimator.close()
+
+    def identify(self, headers: Mapping[str, str]) -> KeyConfig | None:
+        """The key of a request, None where the gateway is open; GatewayError for who may not ask."""
+        if not self.config.keys:
+            check_local(headers, self.config.gateway.host)
+        return self.accounts.identify(headers)
 
     def allowed(self, model: str, key: KeyConfig | None) -> bool:
         """Whether a key may use a model at all."""
