@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 ROUTED: Final = ("auto", "shadow")
 """Modes in which the router chose for a real request; what-if sums count these, where answered."""
+_Pools = dict[tuple[int, tuple[str, ...]], list[tuple[Any, Any, Any]]]
 _EXPECTED_KEY: Final = ("width", "start", "model")
 _EXPECTED_SUMS: Final = ("requests", "eligible", "quality", "cost_usd")
 _OVERHEAD: Final = ROLLUP_SUMS.index(OVERHEAD_BINS[0])
@@ -37,7 +38,7 @@ _LATENCY: Final = ROLLUP_SUMS.index(LATENCY_BINS[0])
 def add(connection: Connection, records: Iterable[DecisionRecord]) -> None:
     """Add `records` to the sums of their spans."""
     cells: dict[tuple[int, str, str, str], list[Any]] = {}
-    expected: dict[tuple[int, str], list[Any]] = {}
+    pools: _Pools = {}
     for record in records:
         minute = int(record.at // 60) * 60
         cell = (minute, record.model or "", record.mode, record.outcome)
@@ -46,9 +47,9 @@ def add(connection: Connection, records: Iterable[DecisionRecord]) -> None:
             sums = cells[cell] = [0] * len(ROLLUP_SUMS)
         _count(sums, record)
         if record.outcome == "ok" and record.mode in ROUTED:
-            _expect(expected, minute, record)
+            _expect(pools, minute, record)
     _upsert(connection, "rollup", ROLLUP_KEY, ROLLUP_SUMS, _widened(cells))
-    _upsert(connection, "expected", _EXPECTED_KEY, _EXPECTED_SUMS, _widened(expected))
+    _upsert(connection, "expected", _EXPECTED_KEY, _EXPECTED_SUMS, _widened(_expected(pools)))
 
 
 def _count(sums: list[Any], record: DecisionRecord) -> None:
@@ -75,20 +76,49 @@ def _count(sums: list[Any], record: DecisionRecord) -> None:
         sums[_LATENCY + bisect_left(LATENCY_EDGES_S, record.total_s)] += 1
 
 
-def _expect(
-    expected: dict[tuple[int, str], list[Any]], minute: int, record: DecisionRecord
-) -> None:
-    """Add what every model was expected to do with one request."""
-    for model, quality, cost, _, why_not in record.estimates:
-        if quality is None or cost is None or quality + cost != quality + cost:
-            continue
-        sums = expected.get((minute, model))
-        if sums is None:
-            sums = expected[minute, model] = [0, 0, 0.0, 0.0]
-        sums[0] += 1
-        sums[1] += why_not is None
-        sums[2] += quality
-        sums[3] += cost
+def _expect(pools: _Pools, minute: int, record: DecisionRecord) -> None:
+    """Set the estimates of one request aside, with those of its minute that name the same models."""
+    if record.estimates:
+        models, quality, cost, _, why_not = zip(*record.estimates, strict=True)
+        pools.setdefault((minute, models), []).append((quality, cost, why_not))
+
+
+def _expected(pools: _Pools) -> dict[tuple[int, str], list[Any]]:
+    """What every model was expected to do, by minute: the sums of `_EXPECTED_SUMS`.
+
+    Columns are added up by `sum`, for this runs beside the gateway and eleven models a request are
+    many; only where an estimate is missing are they taken one by one.
+    """
+    sums: dict[tuple[int, str], list[Any]] = {}
+    for (minute, models), requests in pools.items():
+        qualities, costs, reasons = (
+            zip(*part, strict=True) for part in zip(*requests, strict=True)
+        )
+        for model, *columns in zip(models, qualities, costs, reasons, strict=True):
+            there = sums.get((minute, model))
+            added = _column(*columns)
+            if not added[0]:
+                continue
+            sums[minute, model] = (
+                added if there is None else [a + b for a, b in zip(there, added, strict=True)]
+            )
+    return sums
+
+
+def _column(
+    quality: Sequence[float | None], cost: Sequence[float | None], why_not: Sequence[str | None]
+) -> list[Any]:
+    """Requests, eligible ones, and sums of quality and cost over those where both are known."""
+    if None not in quality and None not in cost:
+        both = [len(quality), why_not.count(None), sum(quality), sum(cost)]  # type: ignore[arg-type]
+        if both[2] + both[3] == both[2] + both[3]:  # no NaN among them
+            return both
+    known = [
+        (w is None, q, c)
+        for q, c, w in zip(quality, cost, why_not, strict=True)
+        if q is not None and c is not None and q + c == q + c
+    ]
+    return [len(known), *(sum(column) for column in zip(*known, strict=True))] if known else [0] * 4
 
 
 def _widened(cells: dict[Any, list[Any]]) -> list[Row]:
