@@ -117,7 +117,8 @@ class Metrics:
         """The counter of a family and labels, looked up once."""
         child = self._counters.get(name)
         if child is None:
-            child = self._counters[name] = self._families.counters[name[0]].labels(*name[1:])
+            family = self._families.counters[name[0]]
+            child = self._counters[name] = family.labels(*name[1:]) if name[1:] else family
         return child
 
     def flush(self) -> None:
