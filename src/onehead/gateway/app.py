@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
@@ -59,6 +60,7 @@ class App:
         self.config = config
         self.ready = False
         self._state: State | None = None
+        self.loop: asyncio.AbstractEventLoop | None = None
         self._old: set[asyncio.Task[None]] = set()
         self.writer: Writer | None = None
         self.reading: Reading | None = None
@@ -72,6 +74,7 @@ class App:
                 Route("/v1/models/{model:path}", self._model),
                 Route("/v1/decision", decision_endpoint, methods=["POST"]),
                 Route("/v1/feedback", feedback_endpoint, methods=["POST"]),
+                *(Route(path, _post_only) for path in ("/v1/decision", "/v1/feedback")),
                 *pages,
                 Mount("/v1", app=self._pass),
             ],
@@ -88,6 +91,7 @@ class App:
 
     async def startup(self) -> None:
         """Load the router, open sockets and the log; a store that is away does not hinder it."""
+        self.loop = asyncio.get_running_loop()
         self.metrics = Metrics(())
         self.writer = Writer(self.config.store)
         self.writer.start()
@@ -225,6 +229,11 @@ class App:
 def create_app(config: Config, pages: Sequence[BaseRoute] = ()) -> App:
     """The gateway of a configuration, as an ASGI application."""
     return App(config, pages)
+
+
+async def _post_only(request: Request) -> Response:
+    """Where a path takes posts alone: without this its other methods would be passed upstream."""
+    raise HTTPException(405, headers={"allow": "POST"})
 
 
 async def _drained(state: State, within_s: float) -> None:

@@ -112,7 +112,7 @@ class Exchange:
     async def _read(self) -> None:
         """Who asks, and what."""
         state = self.state
-        self.key = state.accounts.identify(self.headers)
+        self.key = state.identify(self.headers)
         limits = state.config.gateway
         data = await read_body(
             self._receive, self.headers,

@@ -41,7 +41,7 @@ class Passing(Exchange):
 
     async def _read(self) -> None:
         state = self.state
-        self.key = state.accounts.identify(self.headers)
+        self.key = state.identify(self.headers)
         limits = state.config.gateway
         self._data = await read_body(
             self._receive, self.headers,

@@ -29,7 +29,7 @@ def gateway(request: Request) -> App:
 
 def identify(request: Request) -> KeyConfig | None:
     """The key of a request; None where the gateway is open. GatewayError (401) without a right one."""
-    return gateway(request).state.accounts.identify(request.headers)
+    return gateway(request).state.identify(request.headers)
 
 
 def json_response(document: Any, status: int = 200) -> Response:
