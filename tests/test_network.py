@@ -93,8 +93,7 @@ def test_estimates_without_tokens_do_not_know_them() -> None:
 
 def test_tokens_of_a_free_model_are_unknown_where_none_were_seen() -> None:
     pool = Pool((ModelCard("free", "tokens", 0.0, 0.0), ModelCard("also", "tokens", 0.0, 0.0)))
-    log_amounts = np.log([[[1.0, 20.0], [1.0, 1.0]]])
-    cost, tokens = Prices(pool)(log_amounts)
+    cost, tokens = Prices(pool)(np.log([[1.0, 20.0]]), np.log([[1.0, 1.0]]))
     assert not cost.any()
     np.testing.assert_allclose(tokens, [[[np.nan, 20.0], [np.nan, 1.0]]])
 

@@ -42,10 +42,19 @@ def rank_score(
     c/λ ≈ 745 on, where a small λ must still prefer the cheaper model.
     """
     # Quality 0 scores −∞: it never beats a chance of success. So does a burden beyond floating
-    # point; both leave a tie, which goes to the cheaper model.
+    # point; both leave a tie, which goes to the cheaper model. Neither is usual, and to switch
+    # numpy's warnings off and on takes as long as the logarithms of a pool.
+    if wtp > _LEAST_USUAL and np.count_nonzero(quality) == quality.size:
+        return _score(quality, cost_usd, wtp, kind)
     with np.errstate(divide="ignore", over="ignore"):
-        score: NDArray[np.float64] = quality if kind == "linear" else np.log(quality)
-        return score - cost_usd / wtp
+        return _score(quality, cost_usd, wtp, kind)
+
+
+def _score(
+    quality: NDArray[np.float64], cost_usd: NDArray[np.float64], wtp: float, kind: RewardKind
+) -> NDArray[np.float64]:
+    score: NDArray[np.float64] = quality if kind == "linear" else np.log(quality)
+    return score - cost_usd / wtp
 
 
 def check_kind(kind: str) -> None:
@@ -67,3 +76,5 @@ def check_willingness_to_pay(value: float) -> float:
 
 
 _KINDS = get_args(RewardKind)
+_LEAST_USUAL = 1e-200
+"""No cost of a call, divided by more than this, goes beyond floating point."""

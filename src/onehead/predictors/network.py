@@ -26,6 +26,10 @@ _ROWS = 256
 """Prompts per run: attention over a few thousand anchors then stays in the processor's cache."""
 _MILLION = 1e6
 _COST_DIGITS = 6
+_MAGNITUDES = range(-99, 100)
+_POWERS = np.array([float(f"1e{magnitude}") for magnitude in _MAGNITUDES])
+_SCALES = np.array([float(f"1e{_COST_DIGITS - 1 - m}") for m in (-99, *_MAGNITUDES)])
+"""What a cost is multiplied by to leave its digits, by the number of `_POWERS` up to it."""
 
 
 class NetworkPredictor:
@@ -75,15 +79,15 @@ class NetworkPredictor:
                 f"the router's network gives estimates of shape {raw.shape} for {n} prompts and "
                 f"{m} models. Train the router again."
             )
-        quality = _share(raw)
-        cost, tokens = self._prices(np.stack([log_input, log_output], axis=1))
-        # One product instead of a check of every value: whatever is not finite shows in it.
-        if not math.isfinite(np.vdot(quality, cost) + np.add.reduce(confidence, None)):
+        shares = _share(np.concatenate([raw, confidence.reshape(n, 1)], axis=1, dtype=np.float64))
+        cost, tokens = self._prices(log_input, log_output)
+        # Two sums instead of a check of every value: whatever is not finite shows in them.
+        if not math.isfinite(np.add.reduce(shares, None) + np.add.reduce(cost, None)):
             raise ArtifactError(
                 "the router's network gave an estimate that is not a number. The encoder's vectors "
                 "may hold one; if not, train the router again."
             )
-        return Estimates(quality, round_digits(cost), _share(confidence.reshape(n)), tokens)
+        return Estimates(shares[:, :m], round_digits(cost), shares[:, m], tokens)
 
 
 def as_served(estimates: Estimates) -> Estimates:
@@ -99,20 +103,17 @@ def as_served(estimates: Estimates) -> Estimates:
     )
 
 
-def _share(values: NDArray[np.float32] | NDArray[np.float64]) -> NDArray[np.float64]:
+def _share(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """`values` in [0, 1] with six decimals; ufuncs alone, which are quick on a single row."""
-    scaled = np.multiply(values, _MILLION, dtype=np.float64)
-    inside = np.minimum(
-        np.maximum(np.rint(scaled, out=scaled), 0.0, out=scaled), _MILLION, out=scaled
-    )
+    scaled = np.rint(values * _MILLION)
+    inside = np.minimum(np.maximum(scaled, 0.0, out=scaled), _MILLION, out=scaled)
     inside /= _MILLION
     return inside
 
 
 def round_digits(cost: NDArray[np.float64]) -> NDArray[np.float64]:
     """`cost` to six significant digits; a free model stays free."""
-    magnitude = np.floor(np.log10(np.maximum(cost, 1e-99)))
-    scale = np.power(10.0, (_COST_DIGITS - 1) - magnitude)
+    scale = _SCALES.take(_POWERS.searchsorted(cost, "right"), mode="clip")
     rounded: NDArray[np.float64] = np.rint(cost * scale) / scale
     return rounded
 

@@ -21,20 +21,21 @@ class Prices:
         self._in_usd = np.array([card.cost_basis == "usd" for card in pool])
         prices[:, self._in_usd] = [[0.0], [1.0]]
         self._prices = prices
-        self._free = not_priced = ~prices.any(axis=0)
-        self._sometimes_unknown = bool((self._in_usd | not_priced).any())
+        self._free = ~prices.any(axis=0)
+        self._all_counted = not (self._in_usd | self._free).any()
 
     def __call__(
-        self, log_amounts: NDArray[Any]
+        self, log_input: NDArray[Any], log_output: NDArray[Any]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Cost in USD [n, m] and tokens [n, 2, m] of logarithms of amounts [n, 2, m].
+        """Cost in USD [n, m] and tokens [n, 2, m] of the logarithms of amounts [n, m] each.
 
         Tokens are NaN where only dollars are known. A free model whose tokens were never seen has
         both logarithms 0.
         """
-        amounts = np.exp(log_amounts, dtype=np.float64)
+        logs = np.concatenate([log_input, log_output], axis=1, dtype=np.float64)
+        amounts = np.exp(logs, out=logs).reshape(-1, *self._prices.shape)
         cost: NDArray[np.float64] = np.add.reduce(amounts * self._prices, axis=1)
-        if self._sometimes_unknown:
-            unseen = self._free & ~log_amounts.any(axis=1)
+        if not self._all_counted:
+            unseen = self._free & (log_input == 0) & (log_output == 0)
             amounts[np.broadcast_to((unseen | self._in_usd)[:, None], amounts.shape)] = np.nan
         return cost, amounts
