@@ -231,7 +231,7 @@ def create_app(config: Config, pages: Sequence[BaseRoute] = ()) -> App:
     return App(config, pages)
 
 
-async def _post_only(request: Request) -> Response:
+async def _post_only(request: Request) -> Response:  # noqa: ARG001
     """Where a path takes posts alone: without this its other methods would be passed upstream."""
     raise HTTPException(405, headers={"allow": "POST"})
 

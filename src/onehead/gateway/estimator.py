@@ -67,7 +67,8 @@ class Estimator:
 
     def _next_batch(self) -> list[_Waiting]:
         """Some of those who wait, at least one."""
-        batch, size = [], 0
+        batch: list[_Waiting] = []
+        size = 0
         while self._waiting and (not batch or size + len(self._waiting[0].texts) <= _BATCH):
             waiting = self._waiting.pop(0)
             batch.append(waiting)

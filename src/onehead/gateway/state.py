@@ -71,7 +71,7 @@ class State:
             self.estimator, self.fleet, config.routing,
             is_open=self._is_open, session_model=self._session_model, demo=config.demo,
         )  # fmt: skip
-        self.accounts = Accounts(
+        self.accounts: Accounts = Accounts(
             config.keys, writer.spend_of,
             workers=config.gateway.workers,
             before=None if before is None else before.accounts,
