@@ -101,7 +101,7 @@ def test_examples_of_the_help_run(
         assert command is not None
         assert command.make_context(words[0], words[1:])
         return
-    if words[:2] == ["models", "import"]:  # asks an upstream; test_cli_config.py pretends one
+    if words[:2] == ["models", "import"]:  # asks an upstream; test_cli_models_import.py pretends one
         import_models.make_context("import", words[2:])
         return
     assert run(words) == 0

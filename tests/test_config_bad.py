@@ -174,6 +174,7 @@ CASES = [
     ),
     (model("body = { model = 'x' }"), "body.model (model 'strong'): this key is the client's"),
     (model("body = { a = [nan] }"), "body.a[0] (model 'strong'): the number is not finite"),
+    (model(f"body = {{ a = {'[' * 40}{']' * 40} }}"), "nested deeper than 32 levels"),
     (model("body = { a = 2026-01-01 }"), "a date or time where a string, number"),
     # the store
     ("store.url = 'mysql://h/db'", "the store is none that onehead knows"),
@@ -184,6 +185,8 @@ CASES = [
     ("store.url = 'postgresql://h'", "names no database"),
     ("store.url = 'postgresql://u:${SLASH}@h/db'", "percent-encode what"),
     ("store.url = 'postgresql://u:${HASH}@h/db'", "percent-encode what"),
+    ("store.url = 'postgresql://u:${AT}@h/db'", "percent-encode what"),
+    ("store.url = 'sqlite:///a.db?mode=ro'", "holds ? or #"),
     # variables
     ("gateway.host = '${HOTS}'", "variable HOTS is not set. Did you mean 'HOST'?"),
     ("gateway.host = '${HOST'", "a variable is not written properly"),
@@ -202,6 +205,7 @@ CASES = [
 ENVIRONMENT = {
     "A": "planted-a",
     "HOST": "::1",
+    "AT": "planted/x@y",
     "SLASH": "planted/x",
     "HASH": "planted#x",
     "UTF": "plantedé",

@@ -75,7 +75,10 @@ def import_models(
     else:
         note(f"wrote {len(offers)} models to {out}")
     if missing:
-        note(f"no price known for {len(missing)} of {len(offers)}: fill them in, or pass --prices.")
+        note(
+            f"no price known for {len(missing)} of {len(offers)}: fill them in, pass --prices, or "
+            "choose others with --models."
+        )
 
 
 def _base_url(value: str) -> str:
