@@ -44,6 +44,8 @@ log = logging.getLogger("onehead.gateway")
 
 _ROUTED: dict[str, Api] = {"/v1/chat/completions": "chat", "/v1/responses": "responses"}
 _BUSY_S = 1.0
+_SPEND_S = 2.0
+"""A store that does not say what was spent so far within this time is taken to be away."""
 
 
 class App:
@@ -95,6 +97,8 @@ class App:
         self.metrics = Metrics(())
         self.writer = Writer(self.config.store)
         self.writer.start()
+        if any(key.budget_usd is not None for key in self.config.keys):
+            await asyncio.to_thread(self.writer.wait_for_spend, _SPEND_S)
         self.reading = Reading(self.config.store)
         state = State(self.config, self.writer, self.reading, self.metrics)
         await state.open()
@@ -115,6 +119,11 @@ class App:
         if self.reading is not None:
             self.reading.close()
 
+    def tick(self) -> None:
+        """Tell the metrics what is a state rather than an event; called every second."""
+        if self.metrics is not None and self._state is not None:
+            self.metrics.observe(self)
+
     async def reload(self, config: Config) -> None:
         """Take another configuration without dropping a request.
 
@@ -133,6 +142,11 @@ class App:
         task = asyncio.ensure_future(_retire(before))
         self._old.add(task)
         task.add_done_callback(self._old.discard)
+
+    def tick(self) -> None:
+        """Called every second: tell the metrics what is a state rather than an event."""
+        if self.metrics is not None and self._state is not None:
+            self.metrics.observe(self)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

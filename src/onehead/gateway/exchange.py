@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -343,7 +344,7 @@ class Exchange:
         self._ended("error", failure.status, failure.code)
         headers = [*self._own_headers(), (b"x-onehead-attempts", str(len(self.attempts)).encode())]
         if failure.retry_after is not None:
-            headers.append((b"retry-after", str(max(1, round(failure.retry_after))).encode()))
+            headers.append((b"retry-after", str(math.ceil(failure.retry_after)).encode()))
         body = (
             failure.body
             or GatewayError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 import time
@@ -131,7 +132,7 @@ async def send_error(
     """An error in OpenAI's shape. What is left of a body unread is not waited for."""
     extra = list(headers)
     if error.retry_after is not None:
-        extra.append((b"retry-after", str(max(1, round(error.retry_after))).encode()))
+        extra.append((b"retry-after", str(math.ceil(error.retry_after)).encode()))
     if error.status == 401:
         extra.append((b"www-authenticate", b"Bearer"))
     if error.code == "insufficient_quota":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -84,7 +85,7 @@ def error_response(error: GatewayError, request: Request) -> Response:
     """The answer that tells an error."""
     headers = {"x-request-id": request_id(dict(request.headers))}
     if error.retry_after is not None:
-        headers["retry-after"] = str(max(1, round(error.retry_after)))
+        headers["retry-after"] = str(math.ceil(error.retry_after))
     if error.status == 401:
         headers["www-authenticate"] = "Bearer"
     return Response(error.body(), error.status, headers, media_type="application/json")
