@@ -101,6 +101,13 @@ def test_examples_of_the_help_run(
         assert command is not None
         assert command.make_context(words[0], words[1:])
         return
+    if words[0] in ("log", "feedback"):  # need a log or a gateway; test_cli_log.py has both
+        command = cli.get_command(click.Context(cli), words[0])
+        if isinstance(command, click.Group):
+            command = command.get_command(click.Context(command), words[1])
+        assert command is not None
+        assert command.make_context(words[0], words[2 if words[0] == "log" else 1 :])
+        return
     if words[:2] == ["models", "import"]:  # asks an upstream; test_cli_models_import.py pretends one
         import_models.make_context("import", words[2:])
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -40,7 +41,6 @@ def url_of(path: Path) -> str:
         ("mysql://user:hunter2@host/db", "mysql://… is no address"),
         ("sqlite://onehead.db", "names no file"),
         ("sqlite:///", "names no file"),
-        ("sqlite:///:memory:", "names no file"),
         ("sqlite:///log.db?mode=ro", "names no file"),
         ("postgresql://user:hunter2@host:port/db", "cannot be read"),
     ],
@@ -289,3 +289,19 @@ def test_without_the_driver_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(MissingExtraError, match=r"onehead\[postgres\]"):
         Store.open("postgresql://host/db")
+
+
+def test_a_log_in_memory_is_one_for_the_process_and_gone_with_it() -> None:
+    code = """
+from types import SimpleNamespace
+from onehead.store import DecisionRecord, Store, Writer, new_decision_id
+writer = Writer(SimpleNamespace(url="sqlite:///:memory:", queue=9, spill=None, retention_days=None))
+writer.start()
+writer.put(DecisionRecord(decision_id=new_decision_id(), at=1.0))
+assert writer.close(20)
+with Store.open("sqlite:///:memory:") as store:
+    assert store.count() == 1
+    print(store.database.place.path)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not Path(done.stdout.strip()).parent.exists()

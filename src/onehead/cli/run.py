@@ -35,6 +35,8 @@ _USERS_PATHS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirec
         "bench": "onehead.cli.bench:bench",
         "serve": "onehead.cli.serve:serve",
         "config": "onehead.cli.config:config",
+        "log": "onehead.cli.log:log",
+        "feedback": "onehead.cli.feedback:feedback",
     },
     epilog='\b\nExample:\n  onehead route "Prove that 17 is prime." --wtp cheap',
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

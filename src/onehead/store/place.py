@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from onehead.errors import StoreError
 
 _ADVICE = "Write sqlite:///FILE (sqlite:////FILE for an absolute path) or postgresql://USER@HOST/DATABASE."
+
+_IN_MEMORY = ("sqlite://", "sqlite:///:memory:")
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,16 +42,26 @@ class Place:
 
 def parse_url(url: str) -> Place:
     """The place that `url` names; StoreError, which never repeats a password, for no such place."""
+    if url in _IN_MEMORY:
+        return Place(url, "the log in memory", _temporary() / "onehead.db")
     scheme, mark, rest = url.partition("://")
     if scheme == "sqlite" and mark:
         path = unquote(rest.removeprefix("/"))
-        if not rest.startswith("/") or path in ("", ":memory:") or "\0" in path or "?" in rest:
+        if not rest.startswith("/") or not path or "\0" in path or "?" in rest:
             raise StoreError(f"{url!r} names no file to keep the log in. {_ADVICE}")
         return Place(url, path, Path(path))
     if scheme in ("postgresql", "postgres") and mark:
         return _server(url)
     shown = f"{scheme}://…" if mark else "the address"
     raise StoreError(f"{shown} is no address of a store. {_ADVICE}")
+
+
+@lru_cache(maxsize=1)
+def _temporary() -> Path:
+    """A folder for a log that ends with its process: all who ask for memory mean the same log."""
+    folder = Path(tempfile.mkdtemp(prefix="onehead-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _server(url: str) -> Place:
