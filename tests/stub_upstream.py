@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gzip
 import json
 import threading
 from collections import Counter, defaultdict
@@ -96,6 +97,12 @@ class Stub:
             ),
             # json answers a request for a stream with a document
             "json": lambda: whole(send, 200, completion(model), {"content-type": JSON}),
+            "gzip": lambda: whole(
+                send,
+                200,
+                gzip.compress(completion(model)),
+                {**head, "content-encoding": "gzip"},
+            ),
             "cut": lambda: self._cut(stream, send),
             "cutearly": lambda: self._cut_early(head, send),
             "pause": lambda: self._pause(model, head, receive, send),

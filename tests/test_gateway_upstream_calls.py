@@ -137,6 +137,7 @@ def test_a_large_body_goes_whole(stub: Stub) -> None:
             )
             assert answer.status == 200
             assert stub.requests[-1]["body"] == body
+            assert stub.requests[-1]["headers"]["content-length"] == str(len(body))
 
     asyncio.run(run())
 
@@ -166,7 +167,7 @@ def test_the_callers_mistakes_are_answers(stub: Stub, status: int, stream: bool)
         ("status-503", "status", 503, 503, "upstream_status"),
         ("status-529", "status", 529, 529, "upstream_status"),
         ("status-429", "status", 429, 429, "upstream_status"),
-        ("status-405", "status", 405, 405, "upstream_status"),
+        ("status-405", "status", 405, 502, "upstream_status"),
         ("status-401", "status", 401, 502, "upstream_refused_us"),
         ("status-402", "status", 402, 502, "upstream_refused_us"),
         ("status-403", "status", 403, 502, "upstream_refused_us"),
@@ -295,6 +296,16 @@ def test_a_callers_mistake_under_status_200_is_an_answer(stub: Stub) -> None:
     async def run() -> None:
         async with upstreams_of(stub, name) as upstreams:
             assert b"too long" in await read(await ask(upstreams, [name]))
+
+    asyncio.run(run())
+
+
+@BOTH
+def test_what_is_compressed_unasked_arrives_plain(stub: Stub, stream: bool) -> None:
+    async def run() -> None:
+        async with upstreams_of(stub, "gzip") as upstreams:
+            answer = await ask(upstreams, ["gzip"], stream=stream)
+            assert json.loads(await read(answer))["object"] == "chat.completion"
 
     asyncio.run(run())
 

@@ -178,9 +178,11 @@ def test_never_more_calls_than_allowed(stub: Stub) -> None:
 
 def test_the_deadline_ends_everything(stub: Stub) -> None:
     async def run() -> AllFailed:
-        async with upstreams_of(stub, "hang", "ok", retries=3) as upstreams:
+        async with upstreams_of(stub, "hang", "ok", retries=3, breaker_failures=1) as upstreams:
             error = await all_failed(upstreams, ["hang", "ok"], deadline_s=0.05)
             assert pooled(upstreams) == (0, 0)
+            # A caller in a hurry must not close a model to all others.
+            assert upstreams.state("hang") == "closed"
             return error
 
     error = asyncio.run(run())
@@ -232,6 +234,16 @@ def test_an_open_breaker_is_passed_over_and_tried_last(stub: Stub) -> None:
                 ("flaky-2", "ok", 200),
             ]
             assert upstreams.state("flaky-2") == "closed"
+
+    asyncio.run(run())
+
+
+def test_a_model_just_given_up_is_not_repeated_while_another_is_left(stub: Stub) -> None:
+    async def run() -> None:
+        options = {"retries": 3, "breaker_failures": 2, "sleep": Sleeps()}
+        async with upstreams_of(stub, "status-500", "ok", **options) as upstreams:
+            answer = await ask(upstreams, ["status-500", "ok"])
+            assert [one.model for one in answer.attempts] == ["status-500", "status-500", "ok"]
 
     asyncio.run(run())
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onehead.gateway.upstream.answer import Answer, Attempt
@@ -14,30 +12,13 @@ from onehead.gateway.upstream.summary import summary
 from onehead.gateway.upstream.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable, Sequence
 
-    import aiohttp
-
-    from onehead.config import UpstreamConfig
     from onehead.gateway.upstream.answer import AllFailed
-    from onehead.gateway.upstream.call import Request
+    from onehead.gateway.upstream.call import Request, Sockets
     from onehead.gateway.upstream.target import Target
 
-
-@dataclass(slots=True, kw_only=True)
-class Sockets:
-    """What all calls of one worker share."""
-
-    config: UpstreamConfig
-    session: aiohttp.ClientSession
-    gate: asyncio.Semaphore
-    random: Callable[[], float]
-    sleep: Callable[[float], Awaitable[object]]
-
-    @property
-    def max_bytes(self) -> int:
-        """The largest answer that is taken whole."""
-        return int(self.config.max_answer_mb * 2**20)
+WORTH_REPEATING = frozenset({Verdict.REPEAT, Verdict.LIMITED})
 
 
 class Walk:
@@ -71,7 +52,7 @@ class Walk:
         self._request = request
         self._make_body = make_body
         self._calls_left = max(1, sockets.config.max_attempts)
-        self._due = None if deadline_s is None else _now() + deadline_s
+        self._due = None if deadline_s is None else sockets.loop.time() + deadline_s
         self._failures: list[tuple[Target, CallFailed]] = []
         self._stop = False
         self.attempts: list[Attempt] = []
@@ -88,13 +69,13 @@ class Walk:
             answer = await self._on(target)
             if answer is not None:
                 return answer
-            if self._due is not None and _now() >= self._due:
+            if self._due is not None and self._sockets.loop.time() >= self._due:
                 self._stop = True
         return None
 
     def failed(self) -> AllFailed:
         """Why there is no answer."""
-        late = self._due is not None and _now() >= self._due
+        late = self._due is not None and self._sockets.loop.time() >= self._due
         return summary(self._failures, self.attempts, late=late)
 
     def _next(self) -> Target:
@@ -123,9 +104,9 @@ class Walk:
                 return await self._call(target, body)
             except CallFailed as failure:
                 self._failures.append((target, failure))
-                if failure.overloaded:
+                if failure.blameless:
                     self._stop = True
-                wait_s = self._pause(failure, tries, resent=resent)
+                wait_s = self._pause(target, failure, tries, resent=resent)
                 disconnected = failure.disconnected
             if wait_s is None:
                 return None
@@ -143,11 +124,12 @@ class Walk:
         attempt = Attempt(model=target.id)
         self.attempts.append(attempt)
         ticket = target.breaker.begin()
-        call = Call(target, self._sockets.gate, self._sockets.max_bytes)
-        started = _now()
+        call = Call(target, self._sockets)
+        clock = self._sockets.loop.time
+        started = clock()
         kept = False
         try:
-            await call.open(self._sockets.session, self._request, body, self._due)
+            await call.open(self._request, body, self._due)
         except CallFailed as failure:
             attempt.outcome = failure.outcome
             attempt.status = failure.status
@@ -158,7 +140,7 @@ class Walk:
         else:
             kept = True
         finally:
-            attempt.seconds = _now() - started
+            attempt.seconds = clock() - started
             if not kept:
                 call.close()
                 target.breaker.forget(ticket)  # nothing, where the ticket was given back already
@@ -187,7 +169,7 @@ class Walk:
     def _note(self, target: Target, ticket: int, failure: CallFailed) -> None:
         """Tell the breaker."""
         breaker = target.breaker
-        if failure.overloaded:
+        if failure.blameless:
             breaker.forget(ticket)
         elif failure.verdict is Verdict.LIMITED and failure.retry_after:
             breaker.success(ticket)  # it works, only not for us now
@@ -195,10 +177,12 @@ class Walk:
         else:
             breaker.failure(ticket)
 
-    def _pause(self, failure: CallFailed, tries: int, *, resent: bool) -> float | None:
+    def _pause(
+        self, target: Target, failure: CallFailed, tries: int, *, resent: bool
+    ) -> float | None:
         """Seconds to wait before the same model is tried again; None: not at all."""
         config = self._sockets.config
-        if self._calls_left <= 0 or failure.verdict not in {Verdict.REPEAT, Verdict.LIMITED}:
+        if self._calls_left <= 0 or self._stop or failure.verdict not in WORTH_REPEATING:
             return None
         wait_s: float | None
         if failure.disconnected and not resent:
@@ -206,14 +190,19 @@ class Walk:
         elif tries >= config.retries:
             return None
         elif self.more:
-            # Waiting long is worse than another model.
+            # Waiting long is worse than another model, and so is one that has just been given up.
             slow = failure.verdict is Verdict.LIMITED or failure.outcome == "timeout"
-            wait_s = None if slow or failure.retry_after else self._backoff(tries)
+            other = slow or failure.retry_after or not target.breaker.available()
+            wait_s = None if other else self._backoff(tries)
         elif failure.retry_after is not None:
             wait_s = failure.retry_after if failure.retry_after <= config.retry_max_s else None
         else:
             wait_s = self._backoff(tries)
-        if wait_s is not None and self._due is not None and _now() + wait_s >= self._due:
+        if (
+            wait_s is not None
+            and self._due is not None
+            and self._sockets.loop.time() + wait_s >= self._due
+        ):
             return None
         return wait_s
 
@@ -221,7 +210,3 @@ class Walk:
         """Exponential with full jitter, so that many clients do not come back at once."""
         config = self._sockets.config
         return self._sockets.random() * min(config.retry_max_s, config.retry_base_s * 2.0**tries)
-
-
-def _now() -> float:
-    return asyncio.get_running_loop().time()

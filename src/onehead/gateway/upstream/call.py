@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import io
 import time
 from dataclasses import dataclass, field
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
+from onehead.gateway.upstream.limit import Limit
 from onehead.gateway.upstream.verdict import (
     NO_BODY,
     ErrorBody,
@@ -21,12 +21,15 @@ from onehead.gateway.upstream.verdict import (
     read_error,
     retry_after_s,
 )
-from onehead.gateway.upstream.watch import Watch
+from onehead.gateway.upstream.watch import CLOCK_TICK_S, Watch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import asyncio
+    from collections.abc import Awaitable, Callable, Mapping
 
+    from onehead.config import UpstreamConfig
     from onehead.gateway.upstream.answer import Outcome
+    from onehead.gateway.upstream.gate import Gate
     from onehead.gateway.upstream.target import Target
 
 COPY_BODY_ABOVE = 512 * 1024
@@ -37,7 +40,24 @@ PASSED_ON = frozenset({"openai-processing-ms", "openai-version", "retry-after", 
 REQUEST_IDS = frozenset({"x-request-id", "request-id"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
+class Sockets:
+    """What all calls of one worker share.
+
+    max_bytes: the largest answer that is taken whole
+    random, sleep: seams for tests
+    """
+
+    config: UpstreamConfig
+    loop: asyncio.AbstractEventLoop
+    session: aiohttp.ClientSession
+    gate: Gate
+    max_bytes: int
+    random: Callable[[], float]
+    sleep: Callable[[float], Awaitable[object]]
+
+
+@dataclass(slots=True, kw_only=True)  # frozen would take longer to make
 class Request:
     """What is asked of whichever model comes to answer, all but the body."""
 
@@ -60,13 +80,13 @@ class CallFailed(Exception):  # noqa: N818  (the name says the situation)
         retry_after: float | None = None,
         body: bytes | None = None,
         disconnected: bool = False,
-        overloaded: bool = False,
+        blameless: bool = False,
     ) -> None:
         """Say what happened.
 
         body: the upstream's error document, where clients understand it
         disconnected: the connection was cut before a single byte, as one kept too long is
-        overloaded: it is this worker that cannot, so no other model can either
+        blameless: it was for want of room or time on our side, so no other model does better
         """
         super().__init__(reason)
         self.outcome = outcome
@@ -76,19 +96,18 @@ class CallFailed(Exception):  # noqa: N818  (the name says the situation)
         self.retry_after = retry_after
         self.body = body
         self.disconnected = disconnected
-        self.overloaded = overloaded
+        self.blameless = blameless
 
 
 class Call:
     """A call under way. `open` first; `close` at the end, whatever happened."""
 
     __slots__ = (
-        "_gate",
+        "_due",
         "_held",
-        "_max_bytes",
+        "_sockets",
         "_total_at",
         "_watch",
-        "_whole_by",
         "body",
         "content_type",
         "first",
@@ -98,13 +117,13 @@ class Call:
         "target",
     )
 
-    def __init__(self, target: Target, gate: asyncio.Semaphore, max_bytes: int) -> None:
-        """Take a place at the `gate` later, and refuse answers above `max_bytes`."""
+    def __init__(self, target: Target, sockets: Sockets) -> None:
+        """Prepare a call; nothing is sent yet."""
         self.target = target
-        self._gate = gate
+        self._sockets = sockets
         self._held = False
-        self._max_bytes = max_bytes
-        self._total_at = self._whole_by = 0.0
+        self._due: float | None = None
+        self._total_at = 0.0
         self._watch: Watch | None = None
         self.response: aiohttp.ClientResponse | None = None
         self.status = 0
@@ -113,39 +132,38 @@ class Call:
         self.body: bytes | None = None
         self.first = b""
 
-    async def open(
-        self,
-        session: aiohttp.ClientSession,
-        request: Request,
-        body: bytes,
-        due: float | None,
-    ) -> None:
+    async def open(self, request: Request, body: bytes, due: float | None) -> None:
         """Send, and wait for the whole answer or for the first bytes of a stream.
 
         due: the loop time that must not be passed
         """
-        target = self.target
-        if self._gate.locked():
+        target, sockets = self.target, self._sockets
+        if not sockets.gate.take():
             await self._wait_for_place(due)
-        else:
-            await self._gate.acquire()  # does not yield: there is room
         self._held = True
         target.in_flight += 1
-        now = asyncio.get_running_loop().time()
+        now = sockets.loop.time()
+        self._due = due
         self._total_at = now + target.total_s
-        self._whole_by = self._total_at if due is None else min(self._total_at, due)
-        first_by = min(now + target.first_byte_s, self._whole_by)
+        first_by = min(now + target.first_byte_s, self._total_at)
+        if due is not None:
+            first_by = min(first_by, due)
         try:
-            async with asyncio.timeout_at(first_by):
-                response = await self._send(session, request, body)
+            with Limit(sockets.loop, first_by):
+                self.response = response = await sockets.session.request(
+                    request.method,
+                    target.url(request.path),
+                    data=io.BytesIO(body) if len(body) > COPY_BODY_ABOVE else body or None,
+                    headers=target.headers_with(request.headers),
+                    allow_redirects=False,
+                    timeout=target.connect,
+                )
                 self.first = await response.content.readany()
         except aiohttp.ConnectionTimeoutError:
-            raise self._failed(
-                "connect", f"no connection within {target.connect.connect:g} s"
-            ) from None
+            patience = target.connect.connect
+            raise self._failed("connect", f"no connection within {patience:g} s") from None
         except TimeoutError:
-            waited = first_by - now
-            raise self._failed("timeout", f"no answer within {waited:.3g} s") from None
+            raise self._failed("timeout", f"no answer within {first_by - now:.3g} s") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._translated(error) from None
         await self._take(response, request)
@@ -157,7 +175,9 @@ class Call:
             return b""
         watch = self._watch
         if watch is None:
-            watch = self._watch = Watch(response.content, self.target.idle_s, self._total_at)
+            watch = self._watch = Watch(
+                self._sockets.loop, response.content, self.target.idle_s, self._total_at
+            )
         watch.begin()
         try:
             return await response.content.readany()
@@ -180,39 +200,21 @@ class Call:
         if self._held:
             self._held = False
             self.target.in_flight -= 1
-            self._gate.release()
+            self._sockets.gate.give()
 
     async def _wait_for_place(self, due: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        patience = self.target.connect.connect or 0.0
-        until = loop.time() + patience
+        loop = self._sockets.loop
+        until = loop.time() + (self.target.connect.connect or 0.0)
         try:
-            async with asyncio.timeout_at(until if due is None else min(until, due)):
-                await self._gate.acquire()
+            with Limit(loop, until if due is None else min(until, due)):
+                await self._sockets.gate.wait()
         except TimeoutError:
             raise CallFailed(
                 "refused",
                 "all connections of this worker are in use ([upstreams] connections)",
                 verdict=Verdict.NEXT,
-                overloaded=True,
+                blameless=True,
             ) from None
-
-    async def _send(
-        self, session: aiohttp.ClientSession, request: Request, body: bytes
-    ) -> aiohttp.ClientResponse:
-        target = self.target
-        data: bytes | io.BytesIO | None = body or None
-        if len(body) > COPY_BODY_ABOVE:
-            data = io.BytesIO(body)
-        self.response = await session.request(
-            request.method,
-            target.url(request.path),
-            data=data,
-            headers=target.headers_with(request.headers),
-            allow_redirects=False,
-            timeout=target.connect,
-        )
-        return self.response
 
     async def _take(self, response: aiohttp.ClientResponse, request: Request) -> None:
         """Decide what the response is from its status, its type and its first bytes."""
@@ -227,7 +229,7 @@ class Call:
         elif request.stream and not strict and self.first:
             pass  # whatever it is, it is passed along
         else:
-            self.body = await self._whole(self._max_bytes)
+            self.body = await self._whole(self._sockets.max_bytes)
             if strict:
                 self._check_document(self.body)
             elif not request.stream:
@@ -287,7 +289,8 @@ class Call:
     async def _whole(self, bound: int) -> bytes:
         """All bytes of the answer."""
         piece = self.first
-        self._total_at = self._whole_by
+        if self._due is not None:
+            self._total_at = min(self._total_at, self._due)
         pieces, size = [], 0
         while piece:
             pieces.append(piece)
@@ -309,9 +312,14 @@ class Call:
         verdict: Verdict = Verdict.REPEAT,
         disconnected: bool = False,
     ) -> CallFailed:
-        status = self.status or None
+        late = self._due is not None and self._sockets.loop.time() >= self._due - CLOCK_TICK_S
         return CallFailed(
-            outcome, reason, verdict=verdict, status=status, disconnected=disconnected
+            outcome,
+            reason,
+            verdict=verdict,
+            status=self.status or None,
+            disconnected=disconnected,
+            blameless=late and outcome == "timeout",
         )
 
     def _translated(self, error: Exception) -> CallFailed:

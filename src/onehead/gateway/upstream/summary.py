@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from onehead.gateway.upstream.answer import AllFailed
-from onehead.gateway.upstream.verdict import Verdict
+from onehead.gateway.upstream.verdict import REPEAT, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,7 +43,7 @@ def summary(
             code="no_upstream",
         )
     last = tried[-1][1]
-    if last.overloaded:
+    if last.blameless and last.outcome == "refused":
         return AllFailed(
             "The gateway has too many requests under way. Try again in a moment.",
             attempts=attempts,
@@ -80,4 +80,6 @@ def _told(failure: CallFailed) -> tuple[str, int, str]:
         )
     if status < 400:
         return "upstream_redirect", 502, f"its upstream redirects (status {status})"
-    return "upstream_status", status, f"its upstream answered with status {status}"
+    # A 405 or 410 tells of the upstream; to our client it would tell of us.
+    told = status if status in {*REPEAT, 429} or status >= 500 else 502
+    return "upstream_status", told, f"its upstream answered with status {status}"

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Self
 import aiohttp
 
 from onehead.gateway.errors import GatewayError
-from onehead.gateway.upstream.attempts import Sockets, Walk
+from onehead.gateway.upstream.attempts import Walk
 from onehead.gateway.upstream.breaker import Breaker
-from onehead.gateway.upstream.call import Request
+from onehead.gateway.upstream.call import Request, Sockets
 from onehead.gateway.upstream.demo import demonstration
+from onehead.gateway.upstream.gate import Gate
 from onehead.gateway.upstream.hedge import hedged
 from onehead.gateway.upstream.target import Target
 
@@ -96,7 +97,9 @@ class Upstreams:
                     skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 ),
-                gate=asyncio.Semaphore(self._config.connections),
+                gate=Gate(self._config.connections),
+                loop=asyncio.get_running_loop(),
+                max_bytes=int(self._config.max_answer_mb * 2**20),
                 random=self._draw,
                 sleep=self._sleep,
             )

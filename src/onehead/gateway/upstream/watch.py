@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import asyncio
+
     from aiohttp import StreamReader
+
+CLOCK_TICK_S = 1e-3
+"""Timers may fire that much early."""
 
 
 class Watch:
@@ -20,9 +24,15 @@ class Watch:
 
     __slots__ = ("_idle_s", "_loop", "_reader", "_since", "_timer", "_total_at", "why")
 
-    def __init__(self, reader: StreamReader, idle_s: float, total_at: float) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        reader: StreamReader,
+        idle_s: float,
+        total_at: float,
+    ) -> None:
         """Watch `reader`; `total_at` is a loop time."""
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop
         self._reader = reader
         self._idle_s = idle_s
         self._total_at = total_at
@@ -57,7 +67,7 @@ class Watch:
         self._timer = None
         if self._reader.is_eof():
             return  # everything has arrived; how long the client takes to read it is its own affair
-        now = self._loop.time() + 1e-3  # timers fire up to a clock tick early
+        now = self._loop.time() + CLOCK_TICK_S
         if self._since == math.inf and now < self._total_at:
             self._arm()
             return
