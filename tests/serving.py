@@ -51,6 +51,9 @@ class StandIn:
         self._refuse_bad(config)
         self.config = config
 
+    def tick(self) -> None:
+        pass
+
     @staticmethod
     def _refuse_bad(config: Config) -> None:
         from onehead.errors import ArtifactError

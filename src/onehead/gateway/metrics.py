@@ -62,11 +62,7 @@ class Metrics:
 
     def allow(self, models: Iterable[str]) -> None:
         """Let further models be labels, as a reload brings them."""
-        for model in models:
-            self._models.add(model)
-            self._upstream[model] = self._families.upstream.labels(model)
-        if OTHER not in self._upstream:
-            self._upstream[OTHER] = self._families.upstream.labels(OTHER)
+        self._models.update(models)
 
     def request(self, record: DecisionRecord) -> None:
         """Count a request that has ended, or a decision that was only asked for."""
@@ -96,7 +92,10 @@ class Metrics:
         for attempt in record.attempts:
             model, outcome = self._label(attempt["model"]), attempt["outcome"]
             sums[counter("attempts", model, outcome)] += 1
-            self._upstream[model].observe(attempt["seconds"])
+            upstream = self._upstream.get(model)
+            if upstream is None:
+                upstream = self._upstream[model] = self._families.upstream.labels(model)
+            upstream.observe(attempt["seconds"])
             if before is not None and before != model:
                 sums[counter("fallbacks", before, model, reason)] += 1
             before, reason = model, outcome

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from onehead import __version__
+from onehead.config.urls import is_loopback, shown
 from onehead.serve.logs import logger
-from onehead.serve.sockets import address, is_loopback
+from onehead.serve.sockets import address
 
 if TYPE_CHECKING:
     from onehead.config import Config
@@ -26,7 +27,7 @@ def announce(config: Config, port: int) -> None:
             "workers": config.gateway.workers,
             "models": len(config.models),
             "router": config.routing.router,
-            "store": without_password(config.store.url.reveal()),
+            "store": shown(config.store.url.reveal()),
             "version": __version__,
         }
         logger.info("listening", extra={"fields": fields})
@@ -51,7 +52,7 @@ def banner(config: Config, port: int) -> str:
         ("access", _access(config)),
         ("models", _models(config)),
         ("router", config.routing.router),
-        ("store", without_password(config.store.url.reveal())),
+        ("store", shown(config.store.url.reveal())),
     ]
     if config.path is not None:
         rows.append(("configuration", str(config.path)))
@@ -79,13 +80,6 @@ def _models(config: Config) -> str:
     ]
     more = len(config.models) - _SHOWN
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
-
-
-def without_password(place: str) -> str:
-    """A URL without the secrets that it may carry: its password and its options."""
-    scheme, separator, rest = place.partition("?")[0].partition("://")
-    login, at, where = ("", "", rest) if scheme == "sqlite" else rest.rpartition("@")
-    return f"{scheme}{separator}{login.partition(':')[0]}{at}{where}"
 
 
 def _printable(line: str) -> str:

@@ -88,21 +88,26 @@ class _JsonFormatter(logging.Formatter):
             "time": _time(record.created),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage()[:_MAX_CHARS],
+            "message": _whole(record.getMessage()),
             **_fields(record),
         }
         if record.exc_info:
             document["exception"] = _exception(record.exc_info[1])
-        return msgspec.json.encode(document, enc_hook=str).decode("utf-8", "replace")
+        return msgspec.json.encode(document, enc_hook=str).decode()
 
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
     given = getattr(record, "fields", None) or {}
     return {
-        name: value[:_MAX_CHARS] if isinstance(value, str) else value
+        name: _whole(value) if isinstance(value, str) else value
         for name, value in given.items()
         if name in FIELDS and value is not None
     }
+
+
+def _whole(text: str) -> str:
+    """The beginning of a text, in whole characters: half of one cannot be written."""
+    return text[:_MAX_CHARS].encode("utf-8", "replace").decode("utf-8")
 
 
 def _exception(error: BaseException | None) -> list[str]:
@@ -110,7 +115,7 @@ def _exception(error: BaseException | None) -> list[str]:
     if error is None:
         return []
     frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    words = f": {error}" if isinstance(error, OneheadError) else ""
+    words = f": {_whole(str(error))}" if isinstance(error, OneheadError) else ""
     return [
         f"{type(error).__name__}{words}",
         *(f"{one.filename}:{one.lineno} in {one.name}" for one in reversed(frames)),

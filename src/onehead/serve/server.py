@@ -49,6 +49,9 @@ class App(Protocol):
     async def reload(self, config: Config) -> None:
         """Serve by `config` from now on; OneheadError, and no change, where that is impossible."""
 
+    def tick(self) -> None:
+        """Called every second: tell the metrics what is a state rather than an event."""
+
 
 class Worker:
     """Serves `app` on a listening socket.
@@ -130,9 +133,11 @@ class Worker:
                 signal.signal(number, handler)
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Keep the date header right to the second."""
+        """Keep the date header right to the second, and the metrics of this worker fresh."""
         now = time.time()
         self._state.default_headers = [(b"date", formatdate(now, usegmt=True).encode())]
+        if self.app.ready:
+            self.app.tick()
         loop.call_later(1 - now % 1, self._tick, loop)
 
     async def _reload_on_demand(self) -> None:

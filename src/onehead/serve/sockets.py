@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import ipaddress
 import socket
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from onehead.errors import ConfigError, UsageError
-
-if TYPE_CHECKING:
-    from onehead.config import Config
+from onehead.errors import UsageError
 
 _BACKLOG: Final = 2048
 
@@ -61,25 +57,6 @@ def _why_not(error: OSError, place: str, port: int) -> str:
 def address(host: str, port: int) -> str:
     """`host:port` as it stands in a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches `host`."""
-    if host == "localhost":
-        return True
-    with contextlib.suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
-
-
-def check_exposure(config: Config) -> None:
-    """ConfigError where a gateway without keys would be open to other machines."""
-    if not config.keys and not is_loopback(config.gateway.host):
-        raise ConfigError(
-            f"gateway.keys is empty and gateway.host is {config.gateway.host!r}, which other "
-            "machines can reach: anyone there could spend your money. Give keys, for example "
-            'keys = ["${ONEHEAD_KEY}"], or listen on 127.0.0.1.'
-        )
 
 
 def raise_file_limit() -> None:

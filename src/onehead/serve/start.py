@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from onehead.config import default_config, load_config
+from onehead.config import check_config, default_config, load_config
+from onehead.errors import ConfigError
 from onehead.serve.banner import announce
 from onehead.serve.logs import configure_logs
 from onehead.serve.server import Worker, event_loop
-from onehead.serve.sockets import bind, check_exposure, raise_file_limit
+from onehead.serve.sockets import bind, raise_file_limit
 from onehead.serve.supervisor import Supervisor
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Overrides:
 def read(path: Path | None, overrides: Overrides) -> Config:
     """The configuration in force: the file, or what holds without one, then the command line."""
     config = overrides.apply(default_config() if path is None else load_config(path))
-    check_exposure(config)
+    _check(config)
     return config
 
 
@@ -67,7 +68,7 @@ def run(
 
     Raises a OneheadError where the gateway cannot start.
     """
-    check_exposure(config)
+    _check(config)
     gateway = config.gateway
     configure_logs(gateway.log_format, gateway.log_level)
     raise_file_limit()
@@ -94,6 +95,16 @@ async def _serve(
             ready()
 
     await Worker(create_app(config), config, load=load, report=report).run(listener)
+
+
+def _check(config: Config) -> None:
+    """ConfigError where a gateway cannot be run by `config`, whatever the command line changed."""
+    check_config(config)
+    if config.store.in_memory:
+        raise ConfigError(
+            "store.url is a database in memory, which the parts of a gateway cannot share; name a "
+            "file, such as sqlite:///onehead.db, or a PostgreSQL database."
+        )
 
 
 def _gateway(config: Config) -> App:
