@@ -143,11 +143,6 @@ class App:
         self._old.add(task)
         task.add_done_callback(self._old.discard)
 
-    def tick(self) -> None:
-        """Called every second: tell the metrics what is a state rather than an event."""
-        if self.metrics is not None and self._state is not None:
-            self.metrics.observe(self)
-
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http":
