@@ -11,9 +11,12 @@ DEV := .venv/.installed-dev
 
 install: $(DEV)
 
-# Routes a handful of real prompts with the bundled router; the base install is enough for that.
+# Routes some real prompts, then serves the gateway and its dashboard until Ctrl-C. The base install is
+# enough, and no key: with --demo nobody is called. Options: make run SERVE="--port 8081"
+SERVE ?= --demo
 run: $(BASE)
 	$(BIN)/python examples/route_prompts.py
+	exec $(BIN)/onehead serve $(SERVE)
 
 PYTEST_FLAGS ?=
 test: $(DEV)
