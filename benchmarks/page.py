@@ -1,4 +1,4 @@
-"""Turn benchmarks/results/*.json into docs/benchmarks.md and the README's table.
+"""Turn benchmarks/results/*.json into docs/benchmarks.md, its pictures and the README's table.
 
     python benchmarks/page.py [--check]
 
@@ -13,13 +13,19 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from common import RESULTS, ROOT
-from page_recipes import readme_table, recipe_sections
+from page_preferences import preference_pictures, preference_sections
+from page_readme import readme_table
 from page_speed import speed_sections
+
+from onehead.bench.page import sections
+from onehead.bench.pictures import pictures
+from onehead.bench.write import draw
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = ROOT / "docs" / "benchmarks.md"
+PICTURES = ROOT / "docs" / "pictures"
 README = ROOT / "README.md"
 BEGIN = "<!-- benchmarks: made by benchmarks/page.py -->"
 END = "<!-- benchmarks: end -->"
@@ -37,6 +43,8 @@ that were tried, with what they brought, are in [benchmarks/LOG.md](../benchmark
 def main() -> None:
     check = "--check" in sys.argv[1:]
     found = results()
+    if not check:
+        draw(PICTURES, [*pictures(found["recipes"]), *preference_pictures(found)])
     for path, text in ((PAGE, page(found)), (README, readme(README.read_text("utf-8"), found))):
         if check and path.read_text("utf-8") != text:
             sys.exit(f"{path.name} is not what the results say: run python benchmarks/page.py")
@@ -52,8 +60,12 @@ def results(folder: Path = RESULTS) -> dict[str, Any]:
 
 def page(found: dict[str, Any]) -> str:
     """The page of all figures; what was not measured has no section."""
-    sections = [INTRODUCTION, *recipe_sections(found), *speed_sections(found)]
-    return "\n".join(section.rstrip("\n") + "\n" for section in sections)
+    drawn = {name for name, _ in pictures(found["recipes"])}
+    recipes = sections(
+        found["recipes"], lambda name: f"{PICTURES.name}/{name}.svg" if name in drawn else None
+    )
+    parts = [INTRODUCTION, *recipes, *preference_sections(found), *speed_sections(found)]
+    return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 
 def readme(text: str, found: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tables import markdown, number, rate_of, taken
+from onehead.bench.markdown import markdown, number, rate_of, taken
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

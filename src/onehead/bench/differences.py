@@ -43,6 +43,11 @@ def differences(
     present = [name for name in recipes if all(name in part.picks for part in parts)]
     if leader not in present:
         return {}
+    shared = {*present, TASK_LABEL}
+    parts = [
+        pooled.Part(part.table, {name: part.picks[name] for name in part.picks if name in shared})
+        for part in parts
+    ]
     draws = pooled.resampled_aiq(parts)
     zero = pooled.ZERO_ROUTER
     return {

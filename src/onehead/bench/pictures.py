@@ -29,6 +29,7 @@ def pictures(document: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]
     for name, entry in document["tables"].items():
         for encoder in entry["encoders"]:
             rows = [row for row in main_rows(entry, encoder) if row["recipe"] not in ABLATIONS]
+            rows = [row for row in rows if row["hull"]]
             if rows:
                 yield f"curve-{name}-{encoder}", _curves(entry, rows, encoder)
             if learning_rows(entry, encoder):

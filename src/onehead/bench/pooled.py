@@ -64,21 +64,29 @@ def resampled_aiq(
 
     The single models, and with them the range of cost, are resampled along.
     """
-    texts = sorted({text for part in parts for text in part.table.prompts})
+    weights = resampled_weights([part.table.prompts for part in parts], samples, seed)
+    each = [_resampled(part, own) for part, own in zip(parts, weights, strict=True)]
+    return {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
+
+
+def resampled_weights(
+    prompts: Sequence[Sequence[str]], samples: int = SAMPLES, seed: int = 0
+) -> list[Floats]:
+    """For each part, given by its texts, the weight of every prompt in each resample [samples, n].
+
+    Distinct texts are drawn, over all parts at once; the weights of a part sum to 1.
+    """
+    texts = sorted({text for part in prompts for text in part})
     number = {text: i for i, text in enumerate(texts)}
     rng = np.random.default_rng(seed)
     drawn = rng.integers(len(texts), size=(samples, len(texts)))
     counts = np.stack([np.bincount(row, minlength=len(texts)) for row in drawn])
-    each = []
-    for part in parts:
-        columns = np.array([number[text] for text in part.table.prompts])
-        each.append(_resampled(part, counts[:, columns].astype(np.float64)))
-    return {name: np.mean([one[name] for one in each], axis=0) for name in each[0]}
+    each = [counts[:, [number[text] for text in part]].astype(np.float64) for part in prompts]
+    return [own / own.sum(axis=1, keepdims=True) for own in each]
 
 
-def _resampled(part: Part, counts: Floats) -> dict[str, Floats]:
-    """AIQ of every router by how often each prompt of the part was drawn, [samples, n]."""
-    weights = counts / counts.sum(axis=1, keepdims=True)
+def _resampled(part: Part, weights: Floats) -> dict[str, Floats]:
+    """AIQ of every router by the weight of each prompt of the part, [samples, n]."""
     cost, quality = weights @ part.table.cost_usd, weights @ part.table.quality
     singles = [Singles(*pair) for pair in zip(cost, quality, strict=True)]
     curves = {ZERO_ROUTER: (cost, quality)}

@@ -10,6 +10,7 @@ from onehead.bench.pictures import pictures
 from onehead.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 PAGE = "index.md"
@@ -19,7 +20,7 @@ FOLDER = "pictures"
 def write_page(out: Path, document: dict[str, Any]) -> Path:
     """Write the page, with pictures where the extra ``report`` can draw them; returns its path."""
     try:
-        drawn = draw(out / FOLDER, document)
+        drawn = draw(out / FOLDER, pictures(document))
     except MissingExtraError:
         drawn = set()
     text = page(document, lambda name: f"{FOLDER}/{name}.svg" if name in drawn else None)
@@ -27,13 +28,13 @@ def write_page(out: Path, document: dict[str, Any]) -> Path:
     return out / PAGE
 
 
-def draw(folder: Path, document: dict[str, Any]) -> set[str]:
-    """Draw every picture as SVG; returns their names. MissingExtraError without ``report``."""
+def draw(folder: Path, specs: Iterable[tuple[str, dict[str, Any]]]) -> set[str]:
+    """Draw named specifications as SVG; returns their names. MissingExtraError without ``report``."""
     from onehead.report.draw import svg
 
     folder.mkdir(parents=True, exist_ok=True)
     names = set()
-    for name, spec in pictures(document):
+    for name, spec in specs:
         write_bytes(folder / f"{name}.svg", svg(spec).encode())
         names.add(name)
     return names
