@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import msgspec
 import uvicorn
+from stub_upstream import JSON, SSE, WORDS, Stub, event, part, start, whole
 
 from onehead.config import parse_config
 from onehead.errors import UnknownDecision
 from onehead.gateway.app import App, create_app
-from tests.stub_upstream import JSON, SSE, WORDS, Stub, event, part, start, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from gateways import USAGE, Gateway, Upstream, running_gateway, running_upstream, toml
 
 from onehead import Router
 from onehead.errors import ConfigError
-from tests.gateways import USAGE, Gateway, Upstream, running_gateway, running_upstream, toml
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
