@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from onehead.encoders import wordpiece
 from onehead.encoders.bert_chars import normalised
 from onehead.encoders.static import BUNDLED
+from onehead.encoders.whole_words import WholeWords
 from onehead.encoders.wordpiece import WordPiece
 from onehead.errors import EncoderError
 
@@ -105,6 +106,27 @@ def test_normalised_says_what_is_left():
     assert normalised(ord("中")) == " 中 "
     assert normalised(0x200B) == ""
     assert normalised(0xA0) == " "
+
+
+def test_a_place_holds_one_word_with_its_own_id():
+    words = [word for word in OURS.vocabulary if word.isascii()]
+    table = WholeWords(OURS.vocabulary)
+    ids, others = table.split(words)
+    rest = set(others)
+    assert ids.tolist() == [OURS.vocabulary[word] for word in words if word not in rest]
+    assert len(rest) < len(words) / 4
+    assert table.split(["no such word", *words[:2]])[1][0] == "no such word"
+    assert WholeWords({}).split(["a"])[1] == ["a"]
+
+
+def test_wide_characters_are_not_taken_for_narrow_ones_of_the_same_bytes():
+    for text in ("武", "fk", "fk 武", "ck 正 bk 止"):
+        check(OURS, text)
+
+
+def test_every_word_of_the_vocabulary_is_itself():
+    text = " ".join(word for word in OURS.vocabulary if word.isalnum())
+    check(OURS, text)
 
 
 def test_the_memory_of_words_is_bounded(monkeypatch):

@@ -20,25 +20,29 @@ _PLACES_PER_WORD = 4
 
 
 class WholeWords:
-    """A table from the hashes of words to their ids. Safe under threads: it never changes.
+    """A table from the hashes of ASCII words to their ids. Safe under threads: it never changes.
 
     Each word has one place; where two share it, the first has it and the other is not known here.
     Python's hashes of texts have 64 bits and a secret of the process in them: that an unknown word
-    has the hash of a known one happens once in 10¹⁴ words.
+    has the hash of a known one happens once in 10¹⁴ words. (It happens by design with words of
+    wider characters that have the same bytes: 武 has the hash of fk.)
     """
 
-    def __init__(self, ids: Mapping[str, int]) -> None:
-        """Take the words, frequent ones first, and their ids."""
+    def __init__(self, vocabulary: Mapping[str, int]) -> None:
+        """Take words, frequent ones first, and their ids."""
+        ids = {word: token for word, token in vocabulary.items() if word.isascii()}
         places = 1 << max(_PLACES_PER_WORD * len(ids), 1).bit_length()
         self._mask = places - 1
         # Until it is taken, a place holds a hash that belongs to another one.
         self._table = np.stack([np.arange(places) ^ 1, np.zeros(places, np.intp)], axis=1)
-        hashes = _hashes(list(ids))[::-1]
-        column = np.fromiter(ids.values(), np.intp, len(ids))[::-1]
-        self._table[hashes & self._mask] = np.stack([hashes, column], axis=1)
+        entries = np.stack(
+            [_hashes(list(ids)), np.fromiter(ids.values(), np.intp, len(ids))], axis=1
+        )
+        taken, first = np.unique(entries[:, 0] & self._mask, return_index=True)
+        self._table[taken] = entries[first]
 
     def split(self, words: Sequence[str]) -> tuple[NDArray[np.intp], list[str]]:
-        """The ids of the words that are known, and the other words."""
+        """The ids of the words that are known, and the other words; all words are ASCII."""
         hashes = _hashes(words)
         entries = self._table.take(hashes & self._mask, axis=0, mode="clip")
         known = entries[:, 0] == hashes

@@ -112,12 +112,11 @@ class WordPiece:
 
     def bag(self, text: str) -> NDArray[np.intp]:
         """Token ids of `text` in ascending order: what a sum over tokens needs, and quicker."""
-        if self._splitter is not None and self._splitter.search(text) is not None:
-            bag = np.array(self._ids_around_literals(text, self._splitter), np.intp)
+        if not text.isascii() or (self._splitter is not None and self._splitter.search(text)):
+            bag = np.array(self.ids(text), np.intp)
         else:
             whole, others = self._whole_words.split(self._cut(text))
-            rest = np.array(self._ids_of_words(others), np.intp)
-            bag = np.concatenate([whole, rest])
+            bag = np.concatenate([whole, np.array(self._ids_of_words(others), np.intp)])
         bag.sort()
         return bag
 
