@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -11,14 +9,14 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
-from stores import NOON, Server, need_postgres, record, settings, wait_for
+from stores import NOON, record, settings, wait_for
 
 from onehead.errors import UnknownDecision, UsageError
 from onehead.store import DecisionRecord, Store, Writer, new_decision_id
 from onehead.store.journal import Journal
 from onehead.store.ledger import day_of
 from onehead.store.records import encoded
-from onehead.store.spill import claim, read_segment
+from onehead.store.spill import claim
 from onehead.store.writer import spill_folder
 
 if TYPE_CHECKING:
@@ -298,113 +296,6 @@ def test_a_journal_is_cut_when_all_of_it_is_written(
     wait_for(lambda: path.stat().st_size < 100)
     writer.put(record())
     wait_for(lambda: store.count() == 2)
-
-
-@pytest.mark.parametrize("segment", [1, 3000])
-def test_a_journal_gives_back_what_it_was_given(
-    segment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("onehead.store.journal.SEGMENT_BYTES", segment)
-    journal = Journal(tmp_path, memory=10)
-    given = [bytes([i]) * (i * 7) for i in range(200)]
-    got: list[bytes] = []
-    for place, payload in enumerate(given):
-        assert journal.append(payload)
-        if place % 17 == 0:
-            journal.seal()
-        if place % 5 == 0:
-            part = journal.read(3)
-            assert journal.read(3) == []
-            journal.done()
-            got += part
-    while part := journal.read(50):
-        journal.done()
-        got += part
-    assert got == given
-    assert journal.backlog == 0
-    assert len(list(tmp_path.iterdir())) == 1
-    assert journal.close() == 0
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_what_only_memory_holds_goes_to_disk_in_the_end(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, memory=10, limit_bytes=1)
-    for payload in (b"one", b"two", b"three"):
-        assert journal.append(payload)
-    assert journal.read(1) == [b"one"]
-    journal._limit_bytes = 1000
-    assert journal.close() == 0
-    (path,) = tmp_path.iterdir()
-    assert read_segment(path) == ([b"one", b"two", b"three"], 0)
-
-
-CHILD = """
-import os, sys, threading
-from types import SimpleNamespace
-sys.path.insert(0, {tests!r})
-from stores import record, settings
-from pathlib import Path
-from onehead.store import Writer
-writer = Writer(settings({url!r}, Path({spill!r})))
-writer.start()
-while True:
-    one = record()
-    writer.put(one)
-    os.write(1, one.decision_id.encode() + b"\\n")
-"""
-
-
-@pytest.mark.parametrize("rounds", [2])
-def test_what_was_acknowledged_survives_kill_9(
-    rounds: int, make_writer: MakeWriter, store: Store, store_url: str, tmp_path: Path
-) -> None:
-    said: set[str] = set()
-    code = CHILD.format(
-        tests=str(Path(__file__).parent), url=store_url, spill=str(tmp_path / "spill")
-    )
-    for _ in range(rounds):
-        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
-        assert child.stdout is not None
-        for _ in range(1500):
-            said.add(child.stdout.readline().decode().strip())
-        child.kill()
-        said |= {line for line in child.stdout.read().decode().split("\n") if len(line) == 36}
-        child.wait()
-        child.stdout.close()
-    writer = make_writer()
-    assert writer.close(60)
-    logged = [one.decision_id for one in store.each()]
-    assert set(logged) >= said
-    assert len(logged) - len(said) <= rounds  # the one put and not yet said when the kill came
-    assert store.spend("team", "") == pytest.approx(len(logged) * 0.0015)
-    assert store.totals(NOON, NOON + 1).overall().requests == len(logged)
-
-
-@pytest.mark.slow
-def test_a_server_killed_twice_loses_nothing(tmp_path: Path) -> None:
-    need_postgres()
-    server = Server()
-    try:
-        with Store.open(server.url):
-            pass
-        writer = Writer(settings(server.url, tmp_path / "spill"))
-        writer.start()
-        made = [record(NOON + i / 1000) for i in range(3000)]
-        for place, one in enumerate(made):
-            if place in (1000, 2000):
-                wait_for(lambda: writer.stats().queued == 0)
-                server.kill()
-            if place in (1100, 2100):
-                wait_for(lambda: writer.stats().down_since is not None)
-                server.start()
-            writer.put(one)
-        assert writer.close(60)
-        assert writer.stats().replayed >= 200
-        with Store.open(server.url) as store:
-            assert [one.decision_id for one in store.each()] == [one.decision_id for one in made]
-            assert store.spend("team", "") == pytest.approx(3000 * 0.0015)
-    finally:
-        server.remove()
 
 
 def test_where_journals_are_kept_without_a_setting() -> None:

@@ -1,0 +1,127 @@
+"""Journals, and what they are for: killed workers and killed servers lose nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from stores import NOON, Server, need_postgres, record, settings, wait_for
+
+from onehead.store import Store, Writer
+from onehead.store.journal import Journal
+from onehead.store.spill import read_segment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    MakeWriter = Callable[..., Writer]
+
+
+@pytest.mark.parametrize("segment", [1, 3000])
+def test_a_journal_gives_back_what_it_was_given(
+    segment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onehead.store.journal.SEGMENT_BYTES", segment)
+    journal = Journal(tmp_path, memory=10)
+    given = [bytes([i]) * (i * 7) for i in range(200)]
+    got: list[bytes] = []
+    for place, payload in enumerate(given):
+        assert journal.append(payload)
+        if place % 17 == 0:
+            journal.seal()
+        if place % 5 == 0:
+            part = journal.read(3)
+            assert journal.read(3) == []
+            journal.done()
+            got += part
+    while part := journal.read(50):
+        journal.done()
+        got += part
+    assert got == given
+    assert journal.backlog == 0
+    assert len(list(tmp_path.iterdir())) == 1
+    assert journal.close() == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_only_memory_holds_goes_to_disk_in_the_end(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, memory=10, limit_bytes=1)
+    for payload in (b"one", b"two", b"three"):
+        assert journal.append(payload)
+    assert journal.read(1) == [b"one"]
+    journal._limit_bytes = 1000
+    assert journal.close() == 0
+    (path,) = tmp_path.iterdir()
+    assert read_segment(path) == ([b"one", b"two", b"three"], 0)
+
+
+CHILD = """
+import os, sys, threading
+from types import SimpleNamespace
+sys.path.insert(0, {tests!r})
+from stores import record, settings
+from pathlib import Path
+from onehead.store import Writer
+writer = Writer(settings({url!r}, Path({spill!r})))
+writer.start()
+while True:
+    one = record()
+    writer.put(one)
+    os.write(1, one.decision_id.encode() + b"\\n")
+"""
+
+
+@pytest.mark.parametrize("rounds", [2])
+def test_what_was_acknowledged_survives_kill_9(
+    rounds: int, make_writer: MakeWriter, store: Store, store_url: str, tmp_path: Path
+) -> None:
+    said: set[str] = set()
+    code = CHILD.format(
+        tests=str(Path(__file__).parent), url=store_url, spill=str(tmp_path / "spill")
+    )
+    for _ in range(rounds):
+        child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+        assert child.stdout is not None
+        for _ in range(1500):
+            said.add(child.stdout.readline().decode().strip())
+        child.kill()
+        said |= {line for line in child.stdout.read().decode().split("\n") if len(line) == 36}
+        child.wait()
+        child.stdout.close()
+    writer = make_writer()
+    assert writer.close(60)
+    logged = [one.decision_id for one in store.each()]
+    assert set(logged) >= said
+    assert len(logged) - len(said) <= rounds  # the one put and not yet said when the kill came
+    assert store.spend("team", "") == pytest.approx(len(logged) * 0.0015)
+    assert store.totals(NOON, NOON + 1).overall().requests == len(logged)
+
+
+@pytest.mark.slow
+def test_a_server_killed_twice_loses_nothing(tmp_path: Path) -> None:
+    need_postgres()
+    server = Server()
+    try:
+        with Store.open(server.url):
+            pass
+        writer = Writer(settings(server.url, tmp_path / "spill"))
+        writer.start()
+        made = [record(NOON + i / 1000) for i in range(3000)]
+        for place, one in enumerate(made):
+            if place in (1000, 2000):
+                wait_for(lambda: writer.stats().queued == 0)
+                server.kill()
+            if place in (1100, 2100):
+                wait_for(lambda: writer.stats().down_since is not None)
+                server.start()
+            writer.put(one)
+        assert writer.close(60)
+        assert writer.stats().replayed >= 200
+        with Store.open(server.url) as store:
+            assert [one.decision_id for one in store.each()] == [one.decision_id for one in made]
+            assert store.spend("team", "") == pytest.approx(3000 * 0.0015)
+    finally:
+        server.remove()
