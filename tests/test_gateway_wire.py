@@ -166,7 +166,7 @@ def test_a_tool_turn_follows_its_user_turn() -> None:
 def test_responses_input_is_a_conversation() -> None:
     data = {"model": "auto", "input": "hi", "instructions": "be kind", "max_output_tokens": 5}
     asked = asked_of(Body(json.dumps(data).encode()), "responses")
-    assert asked.text() == "be kind\n\nhi"
+    assert asked.whole == "be kind\n\nhi"
     assert asked.output_tokens == 5
     items = [
         {"role": "user", "content": [{"type": "input_text", "text": "hi"}]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,51 @@ class Obstacles:
     def eligible(self) -> tuple[int, ...]:
         """Positions of the models that may answer."""
         return tuple(place for place, reason in enumerate(self.reasons) if reason is None)
+
+
+class Eligibility:
+    """Who of a fixed set of models may answer; most requests any of them can, found out at once."""
+
+    def __init__(self, models: Sequence[ModelConfig], *, need_upstream: bool) -> None:
+        """Take the models; `need_upstream` says whether one without an address is out."""
+        self._models = models
+        self._need_upstream = need_upstream
+        self._common = frozenset.intersection(*(model.capabilities for model in models))
+        windows = [one.context_window for one in models if one.context_window is not None]
+        outputs = [one.max_output_tokens for one in models if one.max_output_tokens is not None]
+        self._window = min(windows, default=math.inf)
+        self._output = min(outputs, default=math.inf)
+        self._addressed = not need_upstream or all(one.base_url is not None for one in models)
+        self._everyone = Obstacles((None,) * len(models))
+
+    def __call__(
+        self,
+        asked: Asked,
+        key: KeyConfig | None,
+        allowed: Sequence[str] | None,
+        is_open: Callable[[str], bool] | None,
+    ) -> Obstacles:
+        """What keeps each model from answering `asked`; the arguments are those of `obstacles`."""
+        output = asked.output_tokens or 0
+        unlisted = key is None or (key.models is None and not key.deny)
+        if (
+            allowed is None
+            and unlisted
+            and self._addressed
+            and asked.needs <= self._common
+            and output <= self._output
+            and asked.chars * _MOST_PER_CHAR + output <= self._window
+            and (is_open is None or not any(is_open(model.id) for model in self._models))
+        ):
+            return self._everyone
+        return obstacles(
+            asked,
+            self._models,
+            key=key,
+            allowed=allowed,
+            is_open=is_open,
+            need_upstream=self._need_upstream,
+        )
 
 
 def obstacles(

@@ -57,8 +57,8 @@ class Exchange:
         self.api = api
         self.path = scope["path"]
         self.headers = headers_of(scope)
-        self.request_id = request_id(self.headers)
         self.decision_id = new_decision_id(self.at)
+        self.request_id = request_id(self.headers, self.decision_id.replace("dec", "req"))
         self._receive, self._send = receive, send
         self.key: KeyConfig | None = None
         self.body: Body | None = None

@@ -7,6 +7,7 @@ of the configuration: predicted tokens times the price in force, so a new price 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,10 +53,19 @@ class Fleet:
     fixed: NDArray[np.bool_]
     presets: Mapping[str, float]
 
+    @cached_property
+    def some_fixed(self) -> bool:
+        """Whether any row's cost is known in USD only."""
+        return bool(self.fixed.any())
+
     @property
     def callable(self) -> bool:
         """Whether any model has an upstream."""
         return any(model.base_url is not None for model in self.models.values())
+
+    def of_rows(self, estimates: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The columns of this fleet's rows out of the router's [n, m] → [n, a]."""
+        return estimates.take(self.columns, axis=1)
 
     def costs(
         self,
@@ -69,12 +79,11 @@ class Fleet:
         reading: how many times the tokens of the routing text the whole conversation has
         answers: how many answers are asked for at once
         """
-        columns = self.columns
-        read = estimates.input_tokens[:, columns] * (self.input_price * reading)
-        written = estimates.output_tokens[:, columns] * (self.output_price * answers)
-        tokens = read + written + self.request_usd
-        if self.fixed.any():
-            tokens = np.where(self.fixed, estimates.cost_usd[:, columns], tokens)
+        tokens = self.of_rows(estimates.input_tokens) * (self.input_price * reading)
+        tokens += self.of_rows(estimates.output_tokens) * (self.output_price * answers)
+        tokens += self.request_usd
+        if self.some_fixed:
+            tokens = np.where(self.fixed, self.of_rows(estimates.cost_usd), tokens)
         return round_digits(tokens)
 
     def tokens(self, estimates: Estimates, row: int) -> tuple[float, float]:

@@ -28,10 +28,10 @@ def headers_of(scope: Scope) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
 
 
-def request_id(headers: dict[str, str]) -> str:
-    """The caller's own id of a request where it is harmless, else a new one."""
+def request_id(headers: dict[str, str], otherwise: str | None = None) -> str:
+    """The caller's own id of a request where it is harmless, else `otherwise`, else a new one."""
     given = headers.get("x-request-id", "")
-    return given if _CLEAN_ID.fullmatch(given) else f"req_{os.urandom(12).hex()}"
+    return given if _CLEAN_ID.fullmatch(given) else otherwise or f"req_{os.urandom(12).hex()}"
 
 
 async def read_body(

@@ -6,6 +6,7 @@ that name leads (DNS rebinding). Keys stop both; where there are none, the reque
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -22,13 +23,26 @@ def check_local(headers: Mapping[str, str], host: str) -> None:
 
     host: what the gateway listens on, which requests may name too
     """
+    wrong = _elsewhere(headers.get("host", ""), headers.get("origin", ""), host)
+    if wrong is not None:
+        raise GatewayError(
+            f"this gateway has no keys and answers this machine only; this request came {wrong}. "
+            "Set gateway.keys to serve others.",
+            status=403,
+            kind="permission_error",
+            code="not_local",
+        )
+
+
+@lru_cache(maxsize=256)
+def _elsewhere(named: str, origin: str, host: str) -> str | None:
+    """In words where a request comes from, where that is not this machine."""
     known = _LOOPBACK | {host}
-    named = headers.get("host", "")
-    origin = headers.get("origin", "")
     if named and _name(f"//{named}") not in known:
-        raise _refused(f"for the host {named[:100]!r}")
+        return f"for the host {named[:100]!r}"
     if origin and _name(origin) not in known:
-        raise _refused("from a web page of another origin")
+        return "from a web page of another origin"
+    return None
 
 
 def _name(url: str) -> str:
@@ -36,13 +50,3 @@ def _name(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:
         return ""
-
-
-def _refused(what: str) -> GatewayError:
-    return GatewayError(
-        f"this gateway has no keys and answers this machine only; this request came {what}. "
-        "Set gateway.keys to serve others.",
-        status=403,
-        kind="permission_error",
-        code="not_local",
-    )

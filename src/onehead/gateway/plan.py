@@ -72,8 +72,11 @@ class Plan:
         """Each model with its quality, cost, reward and what keeps it from being chosen."""
         if self.choice is None or self.quality is None or self.cost_usd is None:
             return []
-        words = policy.why_not(self.choice, 0, self.quality, self.cost_usd, self.constraints)
-        own = self.obstacles.reasons if self.obstacles is not None else (None,) * len(words)
+        everyone = (None,) * len(self.ids)
+        own = everyone if self.obstacles is None else self.obstacles.reasons
+        words: tuple[str | None, ...] = everyone
+        if self.constraints is not UNCONSTRAINED:
+            words = policy.why_not(self.choice, 0, self.quality, self.cost_usd, self.constraints)
         rewards = self.choice.rewards[0].tolist()
         return [
             (name, quality, cost, reward, mine or theirs)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onehead.errors import NoEligibleModel
-from onehead.gateway.eligible import Obstacles, obstacles, refusal
+from onehead.gateway.eligible import Eligibility, Obstacles, refusal
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.memory import Memory
 from onehead.gateway.plan import Plan, Terms
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from onehead.gateway.estimator import Estimator
     from onehead.gateway.fleet import Fleet
     from onehead.gateway.wire import Asked, Options
-    from onehead.policy import RewardKind
+    from onehead.policy import Choice, RewardKind
     from onehead.predictors import Estimates
 
 MOST_REPLAYED = 32
@@ -72,8 +72,9 @@ class Planner:
         self._is_open = is_open
         self._session_model = session_model
         self._rows = {name: row for row, name in enumerate(fleet.ids)}
-        self._models = [fleet.models[name] for name in fleet.ids]
-        self._need_upstream = fleet.callable and not demo
+        self._eligibility = Eligibility(
+            [fleet.models[name] for name in fleet.ids], need_upstream=fleet.callable and not demo
+        )
         self.terms_of(NONE, None)  # a configuration that cannot be meant fails here
 
     def terms_of(self, options: Options, key: KeyConfig | None) -> Terms:
@@ -113,11 +114,8 @@ class Planner:
             OneheadError: the router failed; `fallback` says who answers then.
         """
         terms = self.terms_of(options, key)
-        kept = obstacles(
-            asked, self._models, key=key, allowed=terms.models,
-            is_open=self._is_open if calls else None, need_upstream=self._need_upstream,
-        )  # fmt: skip
-        if not kept.eligible:
+        kept = self._eligibility(asked, key, terms.models, self._is_open if calls else None)
+        if not (kept.none or kept.eligible):
             raise refusal(kept, self.fleet.ids)
         scope = key.name if key else ""
         here = f"{scope}\n{asked.keys[asked.last_user]}" if asked.keys else ""
@@ -202,7 +200,7 @@ class Planner:
         estimates, size = turn.estimates, max(turn.size, 1)
         reads = sum(asked.sizes[: turn.position + 1]) + asked.tool_chars
         reading = max(1.0, reads / size)
-        quality = estimates.quality[:, fleet.columns]
+        quality = fleet.of_rows(estimates.quality)
         cost = fleet.costs(estimates, reading=reading, answers=asked.answers)
         if incumbent is not None:
             row = self._rows[incumbent]
@@ -222,11 +220,10 @@ class Planner:
         except NoEligibleModel as error:
             raise GatewayError(str(error), status=422, code="no_eligible_model") from None
         row = int(choice.column[0])
-        ranked = np.lexsort((cost[0], -choice.rewards[0])).tolist()
         possible = (
             choice.eligible[0] if constraints.min_quality is None else _allowed(kept, cost, terms)
         )
-        order = [fleet.ids[row], *(fleet.ids[r] for r in ranked if r != row and possible[r])]
+        order = [fleet.ids[row], *_by_reward(choice, cost, possible, fleet.ids, row)]
         read, written = fleet.tokens(estimates, row)
         return Plan(
             order, terms=terms, chosen=fleet.ids[row], confidence=float(estimates.confidence[0]),
@@ -234,6 +231,21 @@ class Planner:
             row=row, incumbent=incumbent, ids=fleet.ids,
             input_tokens=read * reading, output_tokens=written,
         )  # fmt: skip
+
+
+def _by_reward(
+    choice: Choice,
+    cost: NDArray[np.float64],
+    possible: NDArray[np.bool_],
+    ids: tuple[str, ...],
+    chosen: int,
+) -> list[str]:
+    """The models that may stand in, the best reward first, equal ones by cost."""
+    ranks = zip(choice.rewards[0].tolist(), cost[0].tolist(), possible.tolist(), ids, strict=True)
+    others = [
+        (-reward, usd, name) for reward, usd, may, name in ranks if may and name != ids[chosen]
+    ]
+    return [name for _, _, name in sorted(others)]
 
 
 def _allowed(kept: Obstacles, cost: NDArray[np.float64], terms: Terms) -> NDArray[np.bool_]:

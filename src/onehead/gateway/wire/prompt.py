@@ -29,7 +29,8 @@ _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 class Asked:
     """One request in the eyes of the router.
 
-    messages: the conversation as messages, a system prompt among them
+    messages: the conversation as messages, a system prompt among them; `whole` its routing text,
+        which answers and tools that follow the last user turn do not change
     needs: capabilities that a model must have
     sizes: characters of each message, `tool_chars` of the tools, which are read before them
     output_tokens: the most tokens the client will take, where it says; `answers` how many at once
@@ -39,6 +40,7 @@ class Asked:
 
     api: Api
     messages: Sequence[dict[str, Any]]
+    whole: str
     needs: frozenset[str]
     sizes: Sequence[int]
     tool_chars: int
@@ -49,10 +51,9 @@ class Asked:
     keys: Sequence[str] = field(default=())
     previous_answer: str | None = None
 
-    def text(self, upto: int | None = None) -> str:
-        """The routing text of the conversation, or of it up to and with message `upto`."""
-        messages = self.messages if upto is None else self.messages[: upto + 1]
-        return routing_text(messages)
+    def text(self, turn: int) -> str:
+        """The routing text of the conversation up to and with the user turn at `turn`."""
+        return self.whole if turn == self.last_user else routing_text(self.messages[: turn + 1])
 
     @property
     def chars(self) -> int:
@@ -78,7 +79,7 @@ def asked_of(body: Body, api: Api) -> Asked:
     """Read what a request asks; GatewayError says which part of it cannot be taken."""
     messages, raw = _conversation(body, api)
     try:
-        routing_text(messages)
+        text = routing_text(messages)
     except UsageError as error:
         raise GatewayError(str(error), param="messages" if api == "chat" else "input") from None
     users = [place for place, one in enumerate(messages) if one.get("role") == "user"]
@@ -87,6 +88,7 @@ def asked_of(body: Body, api: Api) -> Asked:
     return Asked(
         api=api,
         messages=messages,
+        whole=text,
         needs=_needs(body, api, kinds, messages),
         sizes=sizes,
         tool_chars=body.size_of("tools") + body.size_of("functions"),
@@ -130,8 +132,7 @@ def _keys(raw: list[bytes]) -> list[str]:
     """The digest of the conversation up to and with each message."""
     digest, keys = blake2b(digest_size=16), []
     for message in raw:
-        digest.update(len(message).to_bytes(8, "big"))
-        digest.update(message)
+        digest.update(b"%d:%b" % (len(message), message))
         keys.append(digest.hexdigest())
     return keys
 
