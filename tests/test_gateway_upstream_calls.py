@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from stub_upstream import WORDS, Stub, running_stub
+from stub_upstream import WORDS, Stub, completion, running_stub
 from upstream_calls import KEY, QUICK, ask, model, outcomes, pooled, read, upstreams_of
 
 from onehead.config import Secret, UpstreamConfig
@@ -401,6 +401,55 @@ def test_a_model_without_an_upstream_says_how_to_mend_it(stub: Stub) -> None:
 def test_a_base_url_that_is_none_is_refused_at_start() -> None:
     with pytest.raises(ConfigError, match="base_url"):
         Upstreams(UpstreamConfig(), [model("m", "api.example.com/v1")])
+
+
+def test_the_environments_proxy_is_used_but_not_for_loopback(
+    stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        body = completion("far")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    async def run() -> None:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            monkeypatch.setenv("http_proxy", f"http://who:sk-proxy@127.0.0.1:{port}")
+            monkeypatch.setenv("no_proxy", "near.invalid")
+            models = [
+                model("far", "http://far.invalid/v1"),
+                model("ok", stub.url),
+                model("near", "http://near.invalid/v1"),
+            ]
+            async with Upstreams(UpstreamConfig(**QUICK), models) as upstreams:
+                assert (await ask(upstreams, ["far"])).status == 200
+                assert (await ask(upstreams, ["ok"])).status == 200
+                assert upstreams._targets["near"].proxy is None
+                assert "sk-proxy" not in repr(upstreams._targets)
+
+    asyncio.run(run())
+    assert seen[0].startswith(b"POST http://far.invalid/v1/chat/completions HTTP/1.1\r\n")
+    assert b"proxy-authorization: basic" in seen[0].lower()
+    assert len(seen) == 1
+
+
+def test_a_proxy_that_is_none_is_refused_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("https_proxy", "http://who:sk-proxy@host:port")
+    with pytest.raises(ConfigError, match="HTTPS_PROXY") as caught:
+        Upstreams(UpstreamConfig(), [model("m", "https://api.example.com/v1")])
+    assert "sk-proxy" not in str(caught.value)
+
+
+def test_an_empty_plan_is_refused(stub: Stub) -> None:
+    async def run() -> None:
+        async with upstreams_of(stub, "ok") as upstreams:
+            with pytest.raises(GatewayError, match="names no model"):
+                await ask(upstreams, [])
+
+    asyncio.run(run())
 
 
 def test_an_unknown_model_is_named(stub: Stub) -> None:

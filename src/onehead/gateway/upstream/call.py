@@ -156,6 +156,7 @@ class Call:
                     data=io.BytesIO(body) if len(body) > COPY_BODY_ABOVE else body or None,
                     headers=target.headers_with(request.headers),
                     allow_redirects=False,
+                    proxy=target.proxy,
                     timeout=target.connect,
                 )
                 self.first = await response.content.readany()
@@ -221,7 +222,7 @@ class Call:
         self.status = response.status
         self.content_type = response.headers.get("content-type", "")
         kind = self.content_type.partition(";")[0].strip().lower()
-        strict = request.path in JSON_PATHS
+        strict = request.path.partition("?")[0] in JSON_PATHS
         if self.status >= 300:
             await self._take_error(response)
         elif request.stream and strict and kind != "application/json":

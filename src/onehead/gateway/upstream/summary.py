@@ -34,9 +34,10 @@ def summary(
     # A model without an upstream says least; it is named only where no other was tried.
     tried = [pair for pair in failures if pair[0].reachable]
     if not tried:
-        names = " and ".join(repr(target.id) for target, _ in failures) or "the plan's"
+        names = ", ".join(repr(target.id) for target, _ in failures)
+        what = f"model {names} has" if len(failures) == 1 else f"models {names} have"
         return AllFailed(
-            f"model {names} has no upstream here: set base_url for it in the configuration, "
+            f"{what} no upstream here: set base_url for it in the configuration, "
             "or start with --demo",
             attempts=attempts,
             status=503,

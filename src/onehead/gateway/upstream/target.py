@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.request import getproxies, proxy_bypass
 
 from aiohttp import ClientTimeout
 from multidict import CIMultiDict
 from yarl import URL
 
 from onehead import __version__
+from onehead.config.urls import is_loopback
 from onehead.errors import ConfigError
 from onehead.gateway.errors import GatewayError
 
@@ -62,6 +64,7 @@ class Target:
         "idle_s",
         "in_flight",
         "model",
+        "proxy",
         "total_s",
     )
 
@@ -74,6 +77,7 @@ class Target:
         self._urls: dict[str, URL] = {}
         self._base = _base_url(model)
         self.host = self._base.host_port_subcomponent if self._base is not None else None
+        self.proxy = _proxy(self._base) if self._base is not None else None
         self.headers = self._headers()
         self._fixed = frozenset(name.lower() for name in model.headers) | NEVER_FROM_CALLERS
         self.connect = ClientTimeout(
@@ -158,6 +162,27 @@ def _base_url(model: ModelConfig) -> URL | None:
     # A user in the address would be a second authorization; api_key and headers are the places for it.
     url = url.with_user(None)
     return url.with_path(path, encoded=True, keep_query=True).with_fragment(None)
+
+
+def _proxy(url: URL) -> URL | None:
+    """The proxy that the environment (HTTPS_PROXY, NO_PROXY, …) sets for an address, once for all calls.
+
+    aiohttp would look it up for every call, in a thread.
+    """
+    host = url.host or ""
+    address = getproxies().get(url.scheme)
+    if not address or is_loopback(host) or proxy_bypass(f"{host}:{url.port}"):
+        return None
+    try:
+        proxy = URL(address if "://" in address else f"http://{address}")
+    except ValueError:
+        proxy = URL()
+    if not proxy.host:
+        raise ConfigError(
+            f"the environment's proxy for {url.scheme} addresses is no URL. "
+            f"Write {url.scheme.upper()}_PROXY=http://host:port, or unset it."
+        )
+    return proxy
 
 
 def _check_path(path: str) -> None:

@@ -155,7 +155,9 @@ class Upstreams:
         """
         targets = [self._target(model_id) for model_id in plan]
         request = Request(method=method, path=path, stream=stream, headers=headers)
-        if self._demo and targets:
+        if not targets:
+            raise GatewayError("the plan names no model", status=500, code="empty_plan")
+        if self._demo:
             return demonstration(targets[0], request, make_body(targets[0].id))
         if self._sockets is None:
             raise GatewayError(
