@@ -51,7 +51,7 @@ def test_every_command_has_help_with_one_example(
     ("arguments", "says"),
     [
         (["rout"], "no command 'rout'. Choose one of: route, train, predict, evaluate, models"),
-        (["models", "lst"], "no command 'lst'. Choose one of: list, show, remove"),
+        (["models", "lst"], "no command 'lst'. Choose one of: list, show, add"),
         (["route"], "Missing argument 'PROMPT'"),
         (["route", "a", "--wpt", "1"], "No such option"),
         (["--frob"], "No such option"),

@@ -154,6 +154,30 @@ class Artifact:
             manifest = replace(manifest, presets=presets_of(pool, profiles))
         return Artifact(manifest, arrays, self.network)
 
+    def plus(
+        self, card: ModelCard, columns: Mapping[str, NDArray[Any]], profile: Mapping[str, float]
+    ) -> Artifact:
+        """The same router with one more model, last in the pool; nothing else changes.
+
+        columns: for every array with a model axis, what it holds of the new model
+        profile: of the new model; presets follow the new pool where every model has one
+
+        Raises:
+            DataError: the pool already has a model of that name.
+        """
+        manifest = self.manifest
+        pool = Pool((*manifest.pool.models, card))
+        arrays = dict(self.arrays)
+        for name, axis in manifest.model_axes.items():
+            if axis is not None:
+                column = np.expand_dims(np.asarray(columns[name], arrays[name].dtype), axis)
+                arrays[name] = np.concatenate([arrays[name], column], axis)
+        profiles = dict(manifest.profiles) | ({card.id: dict(profile)} if profile else {})
+        manifest = replace(manifest, pool=pool, profiles=profiles)
+        if all(name in profiles for name in pool.ids):
+            manifest = replace(manifest, presets=presets_of(pool, profiles))
+        return Artifact(manifest, arrays, self.network)
+
 
 def presets_of(pool: Pool, profiles: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
     """The presets of a pool with known profiles."""

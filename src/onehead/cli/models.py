@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     {
         "list": "onehead.cli.models:list_models",
         "show": "onehead.cli.models:show_model",
+        "add": "onehead.cli.models_join:add",
+        "anchors": "onehead.cli.models_join:anchors",
         "remove": "onehead.cli.models:remove",
         "import": "onehead.cli.models_import:import_models",
     },
@@ -38,7 +40,7 @@ def list_models(router_path: str | None, as_json: bool) -> None:
     """List the models of a router with their prices and training means."""
     from onehead.cli.output import preset_line, print_json, show, table
 
-    manifest = _artifact(router_path).manifest
+    manifest = router_artifact(router_path).manifest
     rows = [_row(card, manifest) for card in manifest.pool]
     if as_json:
         print_json({"models": rows, "presets": dict(manifest.presets)})
@@ -61,7 +63,7 @@ def show_model(model: str, router_path: str | None, as_json: bool) -> None:
     """Show everything the router keeps about MODEL."""
     from onehead.cli.output import print_json, show, table
 
-    manifest = _artifact(router_path).manifest
+    manifest = router_artifact(router_path).manifest
     row = _row(manifest.pool.models[manifest.pool.index(model)], manifest)
     if as_json:
         print_json(row)
@@ -89,7 +91,7 @@ def remove(names: tuple[str, ...], router_path: str, out: str | None, as_json: b
 
     if router_path == BUNDLED and out is None:
         raise UsageError("the bundled router stays as it is; write the smaller one with --out DIR.")
-    artifact, target = _artifact(router_path), out or router_path
+    artifact, target = router_artifact(router_path), out or router_path
     gone = {artifact.manifest.pool.ids[column] for column in artifact.manifest.pool.indices(names)}
     left = [name for name in artifact.manifest.pool.ids if name not in gone]
     if not left:
@@ -111,7 +113,7 @@ _COLUMNS = {
 """Figures of a model and their headings; what is known of no model is not shown."""
 
 
-def _artifact(router_path: str | None) -> Artifact:
+def router_artifact(router_path: str | None) -> Artifact:
     """The router, every byte checked; no network is started."""
     from onehead.artifact import load
     from onehead.router import BUNDLED, bundled_path

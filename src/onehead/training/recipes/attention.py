@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from onehead.training.calibrate import calibrate
+from onehead.calibrate import calibrate
 from onehead.training.gate import Labelled, fit_gate, held_out_probabilities, labels_of, task_means
 from onehead.training.networks import Amounts, LinearAmounts, attention
 from onehead.training.recipes.base import (
