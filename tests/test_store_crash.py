@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +34,7 @@ def test_a_journal_gives_back_what_it_was_given(
     for place, payload in enumerate(given):
         assert journal.append(payload)
         if place % 17 == 0:
-            journal.seal()
+            journal.sync()
         if place % 5 == 0:
             part = journal.read(3)
             assert journal.read(3) == []
@@ -56,6 +59,52 @@ def test_what_only_memory_holds_goes_to_disk_in_the_end(tmp_path: Path) -> None:
     assert journal.close() == 0
     (path,) = tmp_path.iterdir()
     assert read_segment(path) == ([b"one", b"two", b"three"], 0)
+
+
+def test_a_disk_that_fills_up_costs_nothing_that_memory_can_hold(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, limit = os.write, 400
+
+    def write(handle: int, data: bytes) -> int:
+        """A disk with room for `limit` bytes more."""
+        nonlocal limit
+        if limit <= 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written = real(handle, data[:limit])
+        limit -= written
+        return written
+
+    monkeypatch.setattr("onehead.store.journal.os.write", write)
+    journal = Journal(tmp_path, memory=100)
+    given = [bytes([i]) * 50 for i in range(30)]
+    assert all(journal.append(payload) for payload in given[:20])
+    assert "disk is full" in str(journal.error) or "No space" in str(journal.error)
+    limit = 10_000
+    got: list[bytes] = []
+    while part := journal.read(7):
+        journal.done()
+        got += part
+    for payload in given[20:]:
+        assert journal.append(payload)
+    assert journal.error is None
+    while part := journal.read(7):
+        journal.done()
+        got += part
+    assert got == given
+    assert journal.damaged == 1
+    assert journal.close() == 0
+
+
+def test_a_long_outage_holds_one_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onehead.store.journal.SEGMENT_BYTES", 100)
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    journal = Journal(tmp_path, memory=1)
+    for _ in range(50):
+        assert journal.append(b"x" * 90)
+    assert len(list(tmp_path.iterdir())) == 50
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
+    journal.close()
 
 
 CHILD = """
@@ -109,19 +158,47 @@ def test_a_server_killed_twice_loses_nothing(tmp_path: Path) -> None:
             pass
         writer = Writer(settings(server.url, tmp_path / "spill"))
         writer.start()
-        made = [record(NOON + i / 1000) for i in range(3000)]
+        made = [record(NOON + i / 1000) for i in range(10_000)]
         for place, one in enumerate(made):
-            if place in (1000, 2000):
-                wait_for(lambda: writer.stats().queued == 0)
-                server.kill()
-            if place in (1100, 2100):
+            if place in (3000, 6000):
+                server.kill()  # in the middle of what is being written
+            if place in (4000, 7000):
                 wait_for(lambda: writer.stats().down_since is not None)
                 server.start()
+                wait_for(lambda: writer.stats().down_since is None)
             writer.put(one)
         assert writer.close(60)
-        assert writer.stats().replayed >= 200
+        assert writer.stats().replayed >= 1000
         with Store.open(server.url) as store:
             assert [one.decision_id for one in store.each()] == [one.decision_id for one in made]
-            assert store.spend("team", "") == pytest.approx(3000 * 0.0015)
+            assert store.spend("team", "") == pytest.approx(10_000 * 0.0015)
     finally:
         server.remove()
+
+
+def test_workers_that_start_and_write_at_once_count_everything_once(
+    store_url: str, tmp_path: Path
+) -> None:
+    """Each of them migrates, writes rows of the same minutes and keys, and replays the same journal."""
+    shared = [record(NOON + i) for i in range(200)]
+    failures: list[BaseException] = []
+
+    def work(worker: int) -> None:
+        try:
+            with Store.open(store_url, patience_s=30) as own:
+                for i in range(20):
+                    own.write([record(NOON + (i * 7 + worker) % 300, model=f"m{i % 5}")])
+                    own.write(shared[i * 10 : i * 10 + 10])
+        except BaseException as error:  # noqa: BLE001  (told in the test's own thread)
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(worker,)) for worker in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with Store.open(store_url) as store:
+        assert store.count() == 280
+        assert store.totals(NOON - 60, NOON + 600).overall().requests == 280
+        assert store.spend("team", "") == pytest.approx(280 * 0.0015)

@@ -30,11 +30,12 @@ _FLAGS: Final = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 
 
 
 class _Segment:
-    """One file of a journal, open at both ends."""
+    """One file of a journal: open while it is written to, read by its name."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.size = len(HEADING)
+        self.synced = 0
         self.handle = os.open(path, _FLAGS, _MODE)
         try:
             os.write(self.handle, HEADING)
@@ -42,8 +43,29 @@ class _Segment:
             os.close(self.handle)
             raise
 
+    def read(self, offset: int) -> bytes:
+        """What it holds from a place on."""
+        with self.path.open("rb") as file:
+            file.seek(offset)
+            return file.read(self.size - offset)
+
+    def sync(self) -> None:
+        """Wait until it is on the disk."""
+        size = self.size
+        if self.synced < size:
+            with self.path.open("rb") as file:
+                os.fsync(file.fileno())
+            self.synced = size
+
+    def retire(self) -> None:
+        """Nothing more is written to it."""
+        if self.handle >= 0:
+            os.close(self.handle)
+        self.handle = -1
+
     def drop(self) -> None:
-        os.close(self.handle)
+        """Remove it."""
+        self.retire()
         with contextlib.suppress(OSError):
             self.path.unlink()
 
@@ -124,16 +146,13 @@ class Journal:
             if not self._parsed and not self.backlog:
                 self._truncate()
 
-    def seal(self) -> None:
-        """Begin a new file, and wait until the old one is on the disk; appending goes on meanwhile."""
+    def sync(self) -> None:
+        """Wait until all that was appended is on the disk; appending goes on meanwhile."""
         with self._lock:
-            last = self._segments[-1] if self._segments else None
-            if last is None or last.size <= len(HEADING):
-                return
+            waiting = list(self._segments)
+        for segment in waiting:
             with contextlib.suppress(OSError):
-                self._begin()
-        with contextlib.suppress(OSError):
-            os.fsync(last.handle)
+                segment.sync()
 
     def close(self) -> int:
         """Close the files, and remove them where all is done; how many payloads are lost.
@@ -149,7 +168,7 @@ class Journal:
                 if empty:
                     segment.drop()
                 else:
-                    os.close(segment.handle)
+                    segment.retire()
             self._segments.clear()
             self._folder = None
             self._memory_limit = 0
@@ -177,7 +196,10 @@ class Journal:
     def _begin(self) -> None:
         assert self._folder is not None  # noqa: S101  (asked by whoever calls)
         path = self._folder / f"{self._number + 1:08d}.journal"
-        self._segments.append(_Segment(path))
+        fresh = _Segment(path)
+        if self._segments:
+            self._segments[-1].retire()
+        self._segments.append(fresh)
         self._number += 1
 
     def _parse(self) -> None:
@@ -193,7 +215,7 @@ class Journal:
                     return
                 first, size = self._segments[0], self._segments[0].size
             try:
-                data = os.pread(first.handle, size - self._offset, self._offset)
+                data = first.read(self._offset)[: size - self._offset]
             except OSError as error:
                 self.error = f"{first.path}: {error.strerror or error}"
                 data = b""
@@ -219,5 +241,5 @@ class Journal:
             with contextlib.suppress(OSError):
                 os.ftruncate(only.handle, len(HEADING))
                 self._bytes = 0
-                self._offset = only.size = len(HEADING)
+                self._offset = only.size = only.synced = len(HEADING)
                 self._truncated = now

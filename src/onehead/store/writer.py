@@ -96,7 +96,7 @@ class Writer:
         self._batches = Batches(url)
         self._spending = Spending()
         self._pending: dict[str, str | None] = {}
-        self._journal = Journal(None, memory=config.queue)
+        self._journal = Journal(None, memory=0)
         self._own: Folder | None = None
         self._left: list[Folder] = []
         self._dropped = 0
@@ -248,7 +248,7 @@ class Writer:
     def _drain(self) -> None:
         """Write all that is in the journal; leave it there when closing and the database is away."""
         while payloads := self._journal.read(BATCH):
-            spent = self._batches.persist(payloads, self._journal.seal)
+            spent = self._batches.persist(payloads, self._journal.sync)
             if spent is None:
                 return
             self._spending.arrive(spent, self._batches.sent)
