@@ -46,7 +46,7 @@ class WholeWords:
         hashes = _hashes(words)
         entries = self._table.take(hashes & self._mask, axis=0, mode="clip")
         known = entries[:, 0] == hashes
-        unknown = np.flatnonzero(~known).tolist()
+        unknown = (~known).nonzero()[0].tolist()
         return entries[:, 1][known], [words[place] for place in unknown]
 
 

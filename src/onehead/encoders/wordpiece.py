@@ -77,10 +77,15 @@ class WordPiece:
         _check(specification, where)
         model = specification["model"]
         self.vocabulary: dict[str, int] = model["vocab"]
-        self._prefix: str = model["continuing_subword_prefix"]
+        prefix: str = model["continuing_subword_prefix"]
         self._longest_word: int = model["max_input_chars_per_word"]
         self._unknown = self.vocabulary.get(model["unk_token"])
         self._longest_piece = max(map(len, self.vocabulary), default=1)
+        self._continuing = {
+            piece.removeprefix(prefix): token
+            for piece, token in self.vocabulary.items()
+            if piece.startswith(prefix)
+        }
         self._literals = _literals(specification.get("added_tokens") or [], where)
         self._splitter = _splitter(self._literals)
         self._characters = CharacterMap()
@@ -154,20 +159,22 @@ class WordPiece:
 
     def _pieces(self, word: str) -> _Pieces:
         """Longest match first; one part without a match makes the whole word unknown."""
-        if len(word) > self._longest_word:
+        size = len(word)
+        if size > self._longest_word:
             return ()
-        vocabulary, start = self.vocabulary, 0
+        known, start = self.vocabulary, 0
         pieces: list[int] = []
-        while start < len(word):
-            prefix = self._prefix if start else ""
-            end = min(len(word), start + self._longest_piece)
-            while end > start and (piece := vocabulary.get(prefix + word[start:end])) is None:
+        while start < size:
+            end = min(size, start + self._longest_piece)
+            while (piece := known.get(word[start:end])) is None:
                 end -= 1
-            if end == start or piece is None:
-                return ()
+                if end == start:
+                    return ()
             pieces.append(piece)
-            start = end
-        return tuple(piece for piece in pieces if piece != self._unknown)
+            start, known = end, self._continuing
+        if self._unknown in pieces:
+            return tuple(piece for piece in pieces if piece != self._unknown)
+        return tuple(pieces)
 
 
 def _check(specification: Mapping[str, Any], where: str) -> None:
