@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 from onehead.encoders.static import StaticEncoder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
     from numpy.typing import NDArray
 
@@ -26,9 +28,13 @@ _BATCH = 64
 class Estimator:
     """Estimates of one router for the requests of one event loop."""
 
-    def __init__(self, router: Router) -> None:
-        """Take the router; its encoder says whether a thread is worth its switch."""
+    def __init__(self, router: Router, *, alone: Callable[[], bool] = lambda: False) -> None:
+        """Take the router; its encoder says whether a thread is worth its switch.
+
+        alone: whether no other request runs, so that waiting for a turn of the loop gains nothing
+        """
         self.router = router
+        self._alone = alone
         self._waiting: list[_Waiting] = []
         self._busy = False
         quick = isinstance(router.encoder, StaticEncoder)
@@ -42,6 +48,10 @@ class Estimator:
         Raises:
             OneheadError: the encoder or the network failed.
         """
+        if self._thread is None and not self._busy and self._alone():
+            self.batches, self.prompts = self.batches + 1, self.prompts + len(texts)
+            features = self.router.represent(texts)
+            return self.router.estimate_features(features), features
         loop = asyncio.get_running_loop()
         waiting = _Waiting(texts, loop.create_future())
         self._waiting.append(waiting)

@@ -66,7 +66,7 @@ class State:
         self.upstreams = Upstreams(
             config.upstreams, tuple(self.fleet.models.values()), demo=config.demo
         )
-        self.estimator = Estimator(self.router)
+        self.estimator = Estimator(self.router, alone=lambda: self.in_flight <= 1)
         self.planner = Planner(
             self.estimator, self.fleet, config.routing,
             is_open=self._is_open, session_model=self._session_model, demo=config.demo,
