@@ -138,6 +138,7 @@ MIGRATIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             ROLLUP,
             EXPECTED,
             "CREATE INDEX decisions_model ON decisions (model, decision_id)",
+            "CREATE INDEX decisions_mode ON decisions (mode, decision_id)",
             "CREATE INDEX decisions_key ON decisions (key, decision_id)",
             "CREATE INDEX decisions_session ON decisions (session, decision_id) WHERE session IS NOT NULL",
             "CREATE INDEX decisions_answer ON decisions (answer_id) WHERE answer_id IS NOT NULL",

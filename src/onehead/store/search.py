@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from onehead.store.records import DecisionRecord
 
 MOST: Final = 1000
-_SCAN: Final = 500_000
+_SCAN: Final = 200_000
 """Index entries that one page looks at, at most; a later page goes on from there."""
 _SCAN_TEXT: Final = 20_000
 _EXACT: Final = ("model", "key", "mode", "outcome", "session")
-_SCANNED: Final = ("model", "key", "mode")
+_SCANNED: Final = ("model", "key", "mode", "outcome")
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,16 +96,15 @@ def by_ids(database: Database, ids: list[str]) -> list[DecisionRecord]:
 def conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
     """The filter as SQL and its values."""
     parts, values = ["1 = 1"], []
+    scans = _scans(wanted)
     for name in _EXACT:
         value = getattr(wanted, name)
         if value is not None:
-            # A search that reads an index from its end does so fastest in the one that holds all that
-            # it looks at; behind COALESCE no other index is thought of.
-            column = f"COALESCE({name}, '')" if name in _SCANNED and _scans(wanted) else name
-            parts.append(f"{column} = ?")
+            parts.append(f"{_column(name, scans=scans)} = ?")
             values.append(value)
     if wanted.failed or wanted.outcome not in (None, "ok"):
-        parts.append("outcome <> 'ok'")  # said again, so that the index of failures is found
+        # Said beside the outcome, so that the index of failures is found.
+        parts.append(f"{_column('outcome', scans=scans)} <> 'ok'")
     if wanted.since is not None:
         parts.append("decision_id >= ?")
         values.append(first_id(wanted.since))
@@ -123,8 +122,19 @@ def conditions(wanted: Filter) -> tuple[list[str], list[Any]]:
 
 
 def _scans(wanted: Filter) -> bool:
-    """Whether a filter has a part that no index answers."""
-    return wanted.min_cost_usd is not None or wanted.mode is not None
+    """Whether a filter asks for what no one index finds; a session is short enough in any case."""
+    named = [getattr(wanted, name) is not None for name in _SCANNED]
+    several = sum([*named, wanted.failed]) > 1
+    return wanted.session is None and (wanted.min_cost_usd is not None or several)
+
+
+def _column(name: str, *, scans: bool) -> str:
+    """A column as a condition names it.
+
+    A search that goes through the log from its end is fastest in the index that holds all that it
+    looks at; behind COALESCE the database thinks of no other.
+    """
+    return f"COALESCE({name}, '')" if scans and name in _SCANNED else name
 
 
 def _floor(database: Database, wanted: Filter, before: str | None) -> str | None:
