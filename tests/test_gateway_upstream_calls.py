@@ -280,14 +280,29 @@ def test_nobody_listens(stream: bool) -> None:
     assert "127.0.0.1" not in str(error)
 
 
+def test_a_connection_that_takes_too_long() -> None:
+    async def run(port: int) -> AllFailed:
+        config = UpstreamConfig(**{**QUICK, "retries": 0, "connect_timeout_s": 0.05})
+        async with Upstreams(config, [model("m", f"https://127.0.0.1:{port}")]) as upstreams:
+            with pytest.raises(AllFailed) as caught:
+                await ask(upstreams, ["m"])
+            return caught.value
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # it never says a word of TLS
+        error = asyncio.run(run(silent.getsockname()[1]))
+    assert outcomes(error) == [("m", "connect", None)]
+    assert error.attempts[0].reason == "no connection within 0.05 s"
+
+
 @pytest.mark.parametrize(
     "reply", [b"", b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: x\r\n\r\n"]
 )
 def test_what_answers_is_no_http_server(reply: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
+        await reader.readuntil(b"}")  # a server that leaves bytes unread resets the connection
         writer.write(reply)
         writer.close()
+        await writer.wait_closed()
 
     async def run() -> AllFailed:
         async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
