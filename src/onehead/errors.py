@@ -22,6 +22,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+_LONGEST_NAME = 200
+
 
 class OneheadError(Exception):
     """Base of all errors that onehead raises on purpose."""
@@ -99,6 +101,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """A sentence, with a space before it, that suggests what `name` may stand for; "" for nothing."""
     from difflib import get_close_matches
 
+    if len(name) > _LONGEST_NAME:
+        return ""  # comparing takes as long as the name, which a stranger may have chosen
     names = {one.lower(): one for one in known}
     near = get_close_matches(name.strip().lower(), names, n=1, cutoff=0.7)
     return f" Did you mean {names[near[0]]!r}?" if near else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from onehead.errors import OneheadError
 from onehead.gateway.deciding import decision_endpoint, feedback_endpoint
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.exchange import Exchange
-from onehead.gateway.http import headers_of, request_id, send_error
+from onehead.gateway.http import ClientGone, headers_of, request_id, send_error
 from onehead.gateway.listing import model_document, models_document
 from onehead.gateway.metrics import Metrics
 from onehead.gateway.passing import Passing
@@ -25,8 +26,10 @@ from onehead.gateway.web import (
     identify,
     json_response,
     on_error,
+    on_gone,
     on_not_allowed,
     on_not_found,
+    on_unexpected,
 )
 from onehead.store import Writer
 
@@ -80,7 +83,13 @@ class App:
                 *pages,
                 Mount("/v1", app=self._pass),
             ],
-            exception_handlers={OneheadError: on_error, 404: on_not_found, 405: on_not_allowed},
+            exception_handlers={
+                OneheadError: on_error,
+                ClientGone: on_gone,
+                404: on_not_found,
+                405: on_not_allowed,
+                Exception: on_unexpected,
+            },
         )
         self._rest.state.gateway = self
 
@@ -158,7 +167,8 @@ class App:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1003})
             return
-        await self._rest(scope, receive, send)
+        with contextlib.suppress(Exception):  # answered and logged by `on_unexpected`
+            await self._rest(scope, receive, send)
 
     async def _run(self, make: Callable[[State], Exchange], scope: Scope, send: Send) -> None:
         """Run one exchange, unless this worker has as many as it takes."""

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from onehead.errors import OneheadError
+from onehead.messages import clip_middle
 
 if TYPE_CHECKING:
     from typing import Any
+
+
+_MOST_TOLD = 8_000
+_MOST_NAMED = 200
 
 
 class GatewayError(OneheadError):
@@ -50,8 +55,24 @@ class GatewayError(OneheadError):
 def error_document(
     message: str, kind: str, code: str | None = None, param: str | None = None
 ) -> dict[str, Any]:
-    """OpenAI's error object around a message."""
-    return {"error": {"message": message, "type": kind, "code": code, "param": param}}
+    """OpenAI's error object around a message; what it quotes of a caller's words is bounded."""
+    told = {
+        "message": clip_middle(message, _MOST_TOLD),
+        "type": kind,
+        "code": code,
+        "param": param and clip_middle(param, _MOST_NAMED),
+    }
+    return {"error": told}
+
+
+def unexpected() -> GatewayError:
+    """For an error that nobody foresaw: what it says is for the log at most, not for a client."""
+    return GatewayError(
+        "the gateway failed at this request. Its log has the kind of error under this request's id.",
+        status=500,
+        kind="server_error",
+        code="internal_error",
+    )
 
 
 def as_gateway_error(error: OneheadError) -> GatewayError:

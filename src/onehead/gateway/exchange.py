@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from onehead.errors import OneheadError, UsageError
-from onehead.gateway.errors import GatewayError, as_gateway_error, error_document
+from onehead.gateway.errors import GatewayError, as_gateway_error, error_document, unexpected
 from onehead.gateway.http import (
+    CLIENT_GONE,
     ClientGone,
     Watch,
     ascii_value,
@@ -28,6 +29,7 @@ from onehead.gateway.upstream import AllFailed, StreamBroken
 from onehead.gateway.wire import Asked, Body, Options, Usage, asked_of, options_of, usage_of
 from onehead.gateway.wire.events import EventRelay, error_event
 from onehead.gateway.wire.options import NONE, is_auto
+from onehead.gateway.wire.usage import document_of
 from onehead.store import new_decision_id
 
 if TYPE_CHECKING:
@@ -43,7 +45,6 @@ PATHS: dict[Api, str] = {"chat": "/chat/completions", "responses": "/responses"}
 _CHARS_PER_TOKEN = 4
 _PASSED_ON = ("traceparent", "tracestate", "openai-beta", "idempotency-key")
 """Headers of a client that go upstream; all others stay here."""
-_CLIENT_GONE = 499
 
 
 class Exchange:
@@ -91,9 +92,9 @@ class Exchange:
             watch = Watch(self._receive)
             await self._call()
         except ClientGone:
-            self._ended("cancelled", _CLIENT_GONE, "client_gone")
+            self._ended("cancelled", CLIENT_GONE, "client_gone")
         except asyncio.CancelledError:
-            self._ended("cancelled", _CLIENT_GONE, "client_gone")
+            self._ended("cancelled", CLIENT_GONE, "client_gone")
             task = asyncio.current_task()
             if watch is None or not watch.gone or task is None:
                 raise
@@ -104,7 +105,7 @@ class Exchange:
             await self._refuse(error)
         except Exception as error:  # noqa: BLE001  (the outer edge: no request goes unanswered)
             self.state.complain("unexpected error", error, self.request_id)
-            await self._refuse(OneheadError(type(error).__name__))
+            await self._refuse(unexpected())
         finally:
             if watch is not None:
                 watch.end()
@@ -235,7 +236,7 @@ class Exchange:
         body = answer.body or b""
         self.status = answer.status
         if answer.status < 400:
-            document = msgspec.json.decode(body)
+            document = document_of(body)
             self._account(usage_of(document), len(body))
             identity = document.get("id") if isinstance(document, dict) else None
             self.answer_id = identity if isinstance(identity, str) else None

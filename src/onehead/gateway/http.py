@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _ENCODE = msgspec.json.Encoder().encode
 _CLEAN_ID = re.compile(r"[\x21-\x7e]{1,128}")
 JSON = b"application/json"
+CLIENT_GONE = 499
+"""What is noted as the status where a client did not wait for one."""
 
 
 def headers_of(scope: Scope) -> dict[str, str]:

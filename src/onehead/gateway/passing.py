@@ -7,14 +7,12 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-import msgspec
-
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.exchange import Exchange
 from onehead.gateway.http import ascii_value, read_body, send_part, start_stream
 from onehead.gateway.upstream import StreamBroken
-from onehead.gateway.wire import Body, usage_of
-from onehead.gateway.wire.options import is_auto
+from onehead.gateway.wire import Body, document_of, usage_of
+from onehead.gateway.wire.options import NAMED, is_auto
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
     from onehead.gateway.state import State
 
 _FIELD = re.compile(rb'name="model"\r\n(?:[^\r\n]+\r\n)*\r\n([^\r\n]*)\r\n')
-_NAMED = "x-onehead-model"
 _MOST_READ = 1 << 20
 """Answers up to this size are searched for usage."""
 
@@ -36,6 +33,9 @@ class Passing(Exchange):
         self.mode = "named"
         self._method = scope["method"]
         self._query = scope["query_string"].decode("latin-1")
+        # As it came: what was escaped there stays escaped upstream.
+        raw: bytes = scope.get("raw_path") or self.path.encode()
+        self._path = raw.decode("latin-1").removeprefix("/v1")
         self._data = b""
         self._type = self.headers.get("content-type", "")
 
@@ -61,20 +61,20 @@ class Passing(Exchange):
     async def _name(self) -> str:
         """The model: in the body, else in the query, else in a header."""
         found: str | None = None
-        if self._data and "json" in self._type:
+        if self._data and ("json" in self._type or (not self._type and self._data[:1] == b"{")):
             self.body = Body(self._data, model_needed=False)
             found = self.body.model
         elif self._data and (field := _FIELD.search(self._data)):
             found = field[1].decode("utf-8", "replace")
         query = dict(parse_qsl(self._query))
-        found = found or query.get("model") or self.headers.get(_NAMED)
+        found = found or query.get("model") or self.headers.get(NAMED)
         last = self.path.split("/responses/", 1)
         if not found and len(last) == 2:
             found = await self.state.answer_model(last[1].split("/", 1)[0])
         if not found:
             raise GatewayError(
                 f"{self.path} names no model to pass it to; give 'model' in the body or the query, "
-                f"or the header {_NAMED}.",
+                f"or the header {NAMED}.",
                 param="model",
             )
         return found
@@ -94,8 +94,9 @@ class Passing(Exchange):
     async def _call(self) -> None:
         assert self.plan is not None  # noqa: S101
         before = time.perf_counter()
-        query = urlencode([(k, v) for k, v in parse_qsl(self._query) if k != "model"])
-        path = self.path.removeprefix("/v1") + (f"?{query}" if query else "")
+        pairs = parse_qsl(self._query, keep_blank_values=True)
+        query = urlencode([(k, v) for k, v in pairs if k != "model"])
+        path = self._path + (f"?{query}" if query else "")
         headers = {"content-type": self._type} if self._type else {}
         answer = await self.state.upstreams.answer(
             self.plan.order, self._body_for, path=path, method=self._method, stream=True,
@@ -142,9 +143,6 @@ class Passing(Exchange):
 
     def _price(self, body: bytes) -> None:
         """The cost where usage is stated; nothing where it is not, since nothing can be known."""
-        try:
-            usage = usage_of(msgspec.json.decode(body)) if body else None
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            usage = None
+        usage = usage_of(document_of(body))
         if usage is not None:
             self._account(usage, 0)

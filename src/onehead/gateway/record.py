@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from onehead.gateway.plan import Plan, Terms
 
 
+_LONGEST_NAME = 256
+
+
 def record_of(exchange: Exchange, version: str, prompts: str) -> DecisionRecord:
     """The record of an exchange that has ended.
 
@@ -25,7 +28,7 @@ def record_of(exchange: Exchange, version: str, prompts: str) -> DecisionRecord:
         request_id=exchange.request_id,
         key=exchange.key.name if exchange.key is not None else None,
         path=exchange.path,
-        asked_model=body.model if body is not None else "",
+        asked_model=_asked(body.model) if body is not None else "",
         stream=body.stream if body is not None else False,
         mode=exchange.mode,
         willingness_to_pay=terms.willingness_to_pay if terms is not None else None,
@@ -71,7 +74,7 @@ def decision_record(
         request_id=request,
         key=key.name if key is not None else None,
         path="/v1/decision",
-        asked_model=asked_model,
+        asked_model=_asked(asked_model),
         stream=False,
         mode="decision",
         willingness_to_pay=terms.willingness_to_pay,
@@ -90,6 +93,11 @@ def decision_record(
         total_s=seconds,
         **_prompt(plan, prompts),
     )
+
+
+def _asked(model: str) -> str:
+    """The name that was asked for; a stranger's megabytes stay out of the log."""
+    return model if len(model) <= _LONGEST_NAME else model[: _LONGEST_NAME - 1] + "…"
 
 
 def _constraints(terms: Terms | None) -> dict[str, Any]:

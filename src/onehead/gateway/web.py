@@ -10,8 +10,8 @@ import msgspec
 from starlette.responses import Response
 
 from onehead.errors import OneheadError
-from onehead.gateway.errors import GatewayError, as_gateway_error
-from onehead.gateway.http import request_id
+from onehead.gateway.errors import GatewayError, as_gateway_error, unexpected
+from onehead.gateway.http import CLIENT_GONE, ClientGone, request_id
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -58,6 +58,21 @@ async def on_error(request: Request, error: Exception) -> Response:
     if told.status >= 500:
         log.error("%s: %s", request.url.path, error)
     return error_response(told, request)
+
+
+async def on_unexpected(request: Request, error: Exception) -> Response:
+    """An error that nobody foresaw. Only its kind is logged: its words may be those of a prompt."""
+    log.error(
+        "unexpected error: %s", type(error).__name__,
+        extra={"fields": {"request_id": request_id(dict(request.headers))}},
+    )  # fmt: skip
+    return error_response(unexpected(), request)
+
+
+async def on_gone(request: Request, error: Exception) -> Response:  # noqa: ARG001
+    """A client that went while it sent its request; nobody reads the answer."""
+    assert isinstance(error, ClientGone)  # noqa: S101
+    return Response(status_code=CLIENT_GONE)
 
 
 async def on_not_found(request: Request, error: Exception) -> Response:  # noqa: ARG001

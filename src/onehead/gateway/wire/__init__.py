@@ -3,7 +3,7 @@
 from onehead.gateway.wire.body import Body
 from onehead.gateway.wire.options import Options, auto_options, options_of
 from onehead.gateway.wire.prompt import Asked, asked_of
-from onehead.gateway.wire.usage import Usage, usage_of
+from onehead.gateway.wire.usage import Usage, document_of, usage_of
 
 __all__ = [
     "Asked",
@@ -12,6 +12,7 @@ __all__ = [
     "Usage",
     "asked_of",
     "auto_options",
+    "document_of",
     "options_of",
     "usage_of",
 ]

@@ -37,7 +37,7 @@ class Body:
         """GatewayError where `data` is not a JSON object in UTF-8 that names a model by text."""
         self._raw = _object(data)
         self.model = self._text("model", needed=model_needed)
-        self.stream = self.get("stream") is True
+        self.stream = self._truth("stream") if model_needed else self.get("stream") is True
 
     def __contains__(self, name: str) -> bool:
         return name in self._raw
@@ -88,6 +88,13 @@ class Body:
             own = {**options, "include_usage": True} if isinstance(options, dict) else None
             fields["stream_options"] = own or _INCLUDE_USAGE
         return _ENCODER.encode(fields)
+
+    def _truth(self, name: str) -> bool:
+        """A flag. What is neither true nor false would mean one thing here and another upstream."""
+        value = self.get(name)
+        if value is not None and not isinstance(value, bool):
+            raise GatewayError(f"{name!r} is {_kind(value)}; give true or false.", param=name)
+        return value is True
 
     def _text(self, name: str, *, needed: bool) -> str:
         value = self.get(name)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from onehead.gateway.wire.body import Body
 
 HEADER = "x-onehead-"
+NAMED = "x-onehead-model"
+"""Names the model for requests whose body cannot; no option."""
 _AUTO = "auto"
 
 
@@ -67,11 +69,7 @@ def options_of(body: Body, headers: Mapping[str, str]) -> Options:
     found = [("model", auto_options(body.model))] if is_auto(body.model) else []
     if "onehead" in body:
         found.append(("onehead", _own_key(body.get("onehead"))))
-    by_header = {
-        name: read(headers[header], name, header)
-        for name, read in _READ.items()
-        if (header := HEADER + name.replace("_", "-")) in headers
-    }
+    by_header = _own_headers(headers)
     if by_header:
         found.append(("headers", by_header))
     chosen: dict[str, tuple[str, Any]] = {}
@@ -105,10 +103,27 @@ def _own_key(value: Any) -> dict[str, Any]:
     return options
 
 
+def _own_headers(headers: Mapping[str, str]) -> dict[str, Any]:
+    """The options in headers. A misspelt one is refused: it may have been a ceiling."""
+    options = {}
+    for header in headers:
+        if not header.startswith(HEADER) or header == NAMED:
+            continue
+        name = _BY_HEADER.get(header)
+        if name is None:
+            raise GatewayError(
+                f"unknown header {header!r}.{did_you_mean(header, _BY_HEADER)} "
+                f"There are: {', '.join(_BY_HEADER)}.",
+                param=header,
+            )
+        options[name] = _READ[name](headers[header], name, header)
+    return options
+
+
 def _number(value: Any, name: str, param: str) -> float:
     try:
         number = math.nan if isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     if math.isnan(number):
         raise GatewayError(f"{name} {value!r} is not a number.", param=param)
@@ -160,4 +175,5 @@ _READ: Mapping[str, Callable[[Any, str, str], Any]] = {
     "session": _text,
     "debug": _flag,
 }
+_BY_HEADER = {HEADER + name.replace("_", "-"): name for name in _READ}
 assert set(_READ) == {field.name for field in fields(Options)}  # noqa: S101

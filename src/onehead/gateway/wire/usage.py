@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 if TYPE_CHECKING:
     from onehead.config import ModelConfig
 
@@ -37,6 +39,14 @@ class Usage:
             + self.output * (model.output_usd_per_million or 0.0)
         )
         return millions * _MILLIONTH + model.request_usd
+
+
+def document_of(body: bytes) -> Any:
+    """What an answer says; None where it cannot be read, as with bytes that are no UTF-8."""
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def usage_of(document: Any) -> Usage | None:
