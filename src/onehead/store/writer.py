@@ -255,6 +255,8 @@ class Writer:
             for decision_id in self._batches.ids:
                 self._pending.pop(decision_id, None)
             self._journal.done()
+            if len(payloads) < BATCH and not self._closing.is_set():
+                break  # what came meanwhile is gathered first: small batches cost as much as large ones
         self._journal.tidy()
 
     def _adopt(self, folder: Folder) -> None:
