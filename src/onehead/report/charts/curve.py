@@ -56,13 +56,13 @@ def curve_chart(data: CurveData, *, width: int = 700, height: int = 420) -> dict
     x = log_scale((point["cost_usd"] for point in everything), width)
     y = quality_scale((point["quality"] for point in everything), height)
     layers = [
-        _line(data["zero_router"], x, y, SINGLE, dash=[5, 4], stroke=1.5),
-        _line(data["oracle"], x, y, ORACLE, dash=[1, 4], stroke=2),
-        _line(data["true_task"], x, y, TASK, dash=[7, 3], stroke=1.5),
-        _dots(models, x, y, SINGLE, size=42),
-        _line(data["router"], x, y, ROUTER, dash=[], stroke=3),
-        _dots(data["points"], x, y, ROUTER, size=20, stroke=0.4),
-        _dots(data["oracle"][-1:], x, y, ORACLE, size=130, shape="diamond"),
+        line_layer(data["zero_router"], x, y, SINGLE, dash=[5, 4], stroke=1.5),
+        line_layer(data["oracle"], x, y, ORACLE, dash=[1, 4], stroke=2),
+        line_layer(data["true_task"], x, y, TASK, dash=[7, 3], stroke=1.5),
+        dots_layer(models, x, y, SINGLE, size=42),
+        line_layer(data["router"], x, y, ROUTER, dash=[], stroke=3),
+        dots_layer(data["points"], x, y, ROUTER, size=20, stroke=0.4),
+        dots_layer(data["oracle"][-1:], x, y, ORACLE, size=130, shape="diamond"),
         *_labels({**data, "models": models}, x, y),
     ]
     return chart(width, height, _description(data), layer=layers)
@@ -108,9 +108,10 @@ def _position(x: Scale, y: Scale) -> dict[str, Any]:
     }
 
 
-def _line(
+def line_layer(
     points: Sequence[Point], x: Scale, y: Scale, colour: str, *, dash: list[int], stroke: float
 ) -> dict[str, Any]:
+    """A line through points."""
     mark = {"type": "line", "color": colour, "strokeWidth": stroke, "strokeCap": "round"}
     if dash:
         mark |= {"strokeDash": dash}
@@ -122,7 +123,7 @@ def _layer(points: Sequence[Point], mark: dict[str, Any], x: Scale, y: Scale) ->
     return {"data": {"values": values}, "mark": mark, "encoding": _position(x, y)}
 
 
-def _dots(
+def dots_layer(
     points: Sequence[Point],
     x: Scale,
     y: Scale,
@@ -132,6 +133,7 @@ def _dots(
     shape: str = "circle",
     stroke: float = 1,
 ) -> dict[str, Any]:
+    """A mark at each point."""
     mark = {
         "type": "point",
         "filled": True,
@@ -177,10 +179,12 @@ def _labels(data: CurveData, x: Scale, y: Scale) -> list[dict[str, Any]]:
         x.pixels,
         y.pixels,
     )
-    return [_text(label, lines[label.text][1] if label.text in lines else None) for label in placed]
+    return [
+        text_layer(label, lines[label.text][1] if label.text in lines else None) for label in placed
+    ]
 
 
-def _text(label: Label, colour: str | None) -> dict[str, Any]:
+def text_layer(label: Label, colour: str | None) -> dict[str, Any]:
     """A label; with a colour it names a line."""
     mark = {
         "type": "text",

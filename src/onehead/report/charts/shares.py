@@ -38,8 +38,8 @@ def share_chart(
     shares = _by_model(rows, bands)
     wtp = sorted({row["willingness_to_pay"] for row in rows})
     short = short_models(list(shares))
-    names, layers = _merge_rare({short[model]: values for model, values in shares.items()})
-    colours = _colours(names)
+    names, layers = merge_rare({short[model]: values for model, values in shares.items()})
+    colours = band_colours(names)
     x = Scale(wtp[0], wtp[-1], width, log=True)
     texts = _labels(names, layers, [x(at) for at in wtp], height, colours)
     named = {text["mark"]["text"] for text in texts}
@@ -56,7 +56,7 @@ def share_chart(
     }
     values = [
         {"wtp": at, "model": name, "low": low, "high": high}
-        for name, (lows, highs) in zip(names, _stack(layers), strict=True)
+        for name, (lows, highs) in zip(names, stack(layers), strict=True)
         for at, low, high in zip(wtp, lows, highs, strict=True)
     ]
     area = {
@@ -96,7 +96,7 @@ def _by_model(rows: Sequence[ShareRow], bands: Sequence[Band]) -> dict[str, list
     return {model: values for model, values in shares.items() if max(values, default=0) > 0}
 
 
-def _merge_rare(shares: dict[str, list[float]]) -> tuple[list[str], list[list[float]]]:
+def merge_rare(shares: dict[str, list[float]]) -> tuple[list[str], list[list[float]]]:
     """The most chosen models in their order, and the rest summed as a last band."""
     rarest_first = sorted(shares, key=lambda model: max(shares[model]))
     rare = set(rarest_first[: max(len(shares) - MOST_BANDS, 0)])
@@ -110,14 +110,16 @@ def _merge_rare(shares: dict[str, list[float]]) -> tuple[list[str], list[list[fl
     return names, layers
 
 
-def _colours(names: Sequence[str]) -> dict[str, str]:
+def band_colours(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each band, from light (cheap) to dark (dear); what is summed up is grey."""
     models = [name for name in names if not name.endswith(" others")]
     last = max(len(models) - 1, 1)
     colours = {name: ramp(place / last) for place, name in enumerate(models)}
     return {name: colours.get(name, OTHERS) for name in names}
 
 
-def _stack(layers: Sequence[Sequence[float]]) -> list[tuple[list[float], list[float]]]:
+def stack(layers: Sequence[Sequence[float]]) -> list[tuple[list[float], list[float]]]:
+    """Lower and upper ends of each layer, one on top of the other."""
     stacked = []
     low = [0.0] * len(layers[0])
     for layer in layers:
@@ -136,7 +138,7 @@ def _labels(
 ) -> list[dict[str, Any]]:
     """Each band's name inside it, where it is thickest over the width of the name."""
     texts = []
-    for name, layer, (low, _) in zip(names, layers, _stack(layers), strict=True):
+    for name, layer, (low, _) in zip(names, layers, stack(layers), strict=True):
         half = len(name) * 11.5 * CHARACTER / 2 + 3
         best = max(
             (at for at in pixels if half <= at <= pixels[-1] - half),

@@ -1,0 +1,1 @@
+"""What each page shows, computed from the log, the router and the configuration."""

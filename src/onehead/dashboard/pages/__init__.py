@@ -1,0 +1,1 @@
+"""The pages that are more than a document: decisions and the playground."""
