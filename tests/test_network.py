@@ -12,7 +12,7 @@ from routers import attention_network, make_artifact, make_pool
 from onehead.errors import ArtifactError
 from onehead.pool import ModelCard, Pool
 from onehead.predictors import Estimates
-from onehead.predictors.graph import with_constants
+from onehead.predictors.graph import with_constants, with_joined
 from onehead.predictors.network import NetworkPredictor
 from onehead.predictors.prices import Prices
 
@@ -93,7 +93,7 @@ def test_estimates_without_tokens_do_not_know_them() -> None:
 
 def test_tokens_of_a_free_model_are_unknown_where_none_were_seen() -> None:
     pool = Pool((ModelCard("free", "tokens", 0.0, 0.0), ModelCard("also", "tokens", 0.0, 0.0)))
-    cost, tokens = Prices(pool)(np.log([[1.0, 20.0]]), np.log([[1.0, 1.0]]))
+    cost, tokens = Prices(pool)(np.log([[1.0, 20.0, 1.0, 1.0]]))
     assert not cost.any()
     np.testing.assert_allclose(tokens, [[[np.nan, 20.0], [np.nan, 1.0]]])
 
@@ -117,6 +117,18 @@ def test_constants_leave_a_valid_model_with_one_input() -> None:
     kept = {entry.name: onnx.numpy_helper.to_array(entry) for entry in model.graph.initializer}
     for name, array in ARTIFACT.arrays.items():
         assert np.array_equal(kept[name], array)
+
+
+def test_outputs_are_joined_in_a_valid_model() -> None:
+    fixed = with_constants(ARTIFACT.network, ARTIFACT.arrays)
+    joined = with_joined(fixed, ["log_input", "confidence", "quality"], "all")
+    onnx.checker.check_model(onnx.load_from_string(joined))
+    session = onnxruntime.InferenceSession(joined, providers=["CPUExecutionProvider"])
+    names = ["log_input", "confidence", "quality", "all"]
+    log_input, confidence, quality, whole = session.run(names, {"features": features(3)})
+    np.testing.assert_array_equal(
+        whole, np.concatenate([log_input, confidence[:, None], quality], 1)
+    )
 
 
 @pytest.mark.parametrize("dtype", ["float16", "int8", "int32", "int64", "uint8"])

@@ -10,18 +10,20 @@ import numpy as np
 
 from onehead.errors import ArtifactError
 from onehead.predictors.estimates import Estimates
-from onehead.predictors.graph import with_constants
+from onehead.predictors.graph import with_constants, with_joined
 from onehead.predictors.prices import Prices
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from onehead.pool import Pool
 
 INPUT = "features"
-OUTPUTS = ("quality", "log_input", "log_output", "confidence")
+OUTPUTS = ("quality", "confidence", "log_input", "log_output")
+_JOINED = "onehead.estimates"
+"""The output that holds all of `OUTPUTS` side by side."""
 _ROWS = 256
 """Prompts per run: attention over a few thousand anchors then stays in the processor's cache."""
 _MILLION = 1e6
@@ -48,10 +50,11 @@ class NetworkPredictor:
     def __init__(self, network: bytes, arrays: Mapping[str, NDArray[Any]], pool: Pool) -> None:
         """ArtifactError says what of the network, the arrays and the pool does not fit."""
         self.pool = pool
-        self._session = _session(with_constants(network, arrays))
+        fixed = with_constants(network, arrays)
+        self._session = _session(with_joined(fixed, OUTPUTS, _JOINED))
         self.width = _width(self._session)
         self._prices = Prices(pool)
-        self.predict(np.zeros((2, self.width), np.float32))
+        self._check(np.zeros((2, self.width), np.float32))
 
     def predict(self, features: NDArray[np.float32]) -> Estimates:
         """Estimates for prompt features [n, width].
@@ -68,19 +71,10 @@ class NetworkPredictor:
 
     def _predict(self, features: NDArray[np.float32]) -> Estimates:
         """Estimates for a few prompts at once."""
-        try:
-            outputs = self._session.run(OUTPUTS, {INPUT: features})
-        except _failures() as error:
-            raise ArtifactError(f"the router's network failed: {_line(error)}") from error
-        raw, log_input, log_output, confidence = outputs
-        n, m = len(features), len(self.pool)
-        if not (raw.shape == log_input.shape == log_output.shape == (n, m)):
-            raise ArtifactError(
-                f"the router's network gives estimates of shape {raw.shape} for {n} prompts and "
-                f"{m} models. Train the router again."
-            )
-        shares = _share(np.concatenate([raw, confidence.reshape(n, 1)], axis=1, dtype=np.float64))
-        cost, tokens = self._prices(log_input, log_output)
+        values = self._run([_JOINED], features)[0].astype(np.float64)
+        m = len(self.pool)
+        shares = _share(values[:, : m + 1])
+        cost, tokens = self._prices(values[:, m + 1 :])
         # Two sums instead of a check of every value: whatever is not finite shows in them.
         if not math.isfinite(np.add.reduce(shares, None) + np.add.reduce(cost, None)):
             raise ArtifactError(
@@ -88,6 +82,25 @@ class NetworkPredictor:
                 "may hold one; if not, train the router again."
             )
         return Estimates(shares[:, :m], round_digits(cost), shares[:, m], tokens)
+
+    def _check(self, features: NDArray[np.float32]) -> None:
+        """Estimate two prompts; ArtifactError unless every output has the shape that it should."""
+        n, m = len(features), len(self.pool)
+        for name, output in zip(OUTPUTS, self._run(OUTPUTS, features), strict=True):
+            if output.shape != ((n,) if name == "confidence" else (n, m)):
+                raise ArtifactError(
+                    f"the router's network gives estimates ({name}) of shape {output.shape} for {n} "
+                    f"prompts and {m} models. Train the router again."
+                )
+        self.predict(features)
+
+    def _run(self, outputs: Sequence[str], features: NDArray[np.float32]) -> list[NDArray[Any]]:
+        """Some outputs of the network."""
+        try:
+            found: list[NDArray[Any]] = self._session.run(outputs, {INPUT: features})
+        except _failures() as error:
+            raise ArtifactError(f"the router's network failed: {_line(error)}") from error
+        return found
 
 
 def as_served(estimates: Estimates) -> Estimates:
@@ -105,8 +118,9 @@ def as_served(estimates: Estimates) -> Estimates:
 
 def _share(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """`values` in [0, 1] with six decimals; ufuncs alone, which are quick on a single row."""
-    scaled = np.rint(values * _MILLION)
-    inside = np.minimum(np.maximum(scaled, 0.0, out=scaled), _MILLION, out=scaled)
+    inside = values * _MILLION
+    np.rint(inside, out=inside)
+    np.minimum(np.maximum(inside, 0.0, out=inside), _MILLION, out=inside)
     inside /= _MILLION
     return inside
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,17 +25,16 @@ class Prices:
         self._all_counted = not (self._in_usd | self._free).any()
 
     def __call__(
-        self, log_input: NDArray[Any], log_output: NDArray[Any]
+        self, log_amounts: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Cost in USD [n, m] and tokens [n, 2, m] of the logarithms of amounts [n, m] each.
+        """Cost in USD [n, m] and tokens [n, 2, m] of logarithms [n, 2m]: of input, then of output.
 
         Tokens are NaN where only dollars are known. A free model whose tokens were never seen has
         both logarithms 0.
         """
-        logs = np.concatenate([log_input, log_output], axis=1, dtype=np.float64)
-        amounts = np.exp(logs, out=logs).reshape(-1, *self._prices.shape)
+        amounts = np.exp(log_amounts).reshape(-1, *self._prices.shape)
         cost: NDArray[np.float64] = np.add.reduce(amounts * self._prices, axis=1)
         if not self._all_counted:
-            unseen = self._free & (log_input == 0) & (log_output == 0)
+            unseen = self._free & ~log_amounts.reshape(amounts.shape).any(axis=1)
             amounts[np.broadcast_to((unseen | self._in_usd)[:, None], amounts.shape)] = np.nan
         return cost, amounts

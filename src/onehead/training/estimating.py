@@ -45,7 +45,7 @@ def run(fitted: Fitted, features: NDArray[np.float32], pool: Pool) -> Estimates:
     quality, log_input, log_output, confidence = (
         torch.cat(column).numpy().astype(np.float64) for column in zip(*parts, strict=True)
     )
-    cost, tokens = Prices(pool)(log_input, log_output)
+    cost, tokens = Prices(pool)(np.concatenate([log_input, log_output], axis=1))
     return as_served(Estimates(quality, cost, confidence, tokens))
 
 
