@@ -11,7 +11,7 @@ import msgspec
 
 from onehead.errors import OneheadError
 from onehead.store.database import Database, RowRefused
-from onehead.store.ledger import write
+from onehead.store.ledger import Written, write
 from onehead.store.maintenance import purge
 from onehead.store.migrate import migrate
 from onehead.store.records import DecisionRecord, decoded
@@ -19,7 +19,6 @@ from onehead.store.records import DecisionRecord, decoded
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from onehead.store.ledger import Written
     from onehead.store.records import Record
 
 _FIRST_PAUSE_S: Final = 0.1
@@ -147,7 +146,7 @@ class Batches:
             return write(self.database, records)
         except _BAD as error:
             _log.warning("records are written one by one: %s", error)
-        total = write(self.database, [])
+        total = Written()
         for record in records:
             try:
                 one = write(self.database, [record])
