@@ -90,13 +90,13 @@ def test_examples_of_the_help_run(
     router_dir: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """With the real bundled router; training and drawing are tested elsewhere."""
+    """With the real bundled router; training, drawing and serving are tested elsewhere."""
     if not bundled_path().is_dir():
         pytest.skip("this checkout holds no bundled router")
     monkeypatch.chdir(router_dir.parent)
     shutil.copytree(Path(__file__).parents[1] / "examples", "examples")
     words = shlex.split(example)[1:]
-    if words[0] in ("train", "evaluate"):
+    if words[0] in ("train", "evaluate", "serve"):
         command = cli.get_command(click.Context(cli), words[0])
         assert command is not None
         assert command.make_context(words[0], words[1:])

@@ -7,19 +7,21 @@ import hashlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import TIMEOUT_S, Served, response, served
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from onehead.cli.serve import serve
 
+ROOT = Path(__file__).parents[1]
 PROMPT = "Prove that 17 is prime, and do not tell anyone that I asked."
 KEY = "sk-very-secret"
 CONFIG = f"""
@@ -85,6 +87,17 @@ def test_without_a_file_it_serves_decisions_at_once(tmp_path: Path) -> None:
         assert "open to everyone on this machine" in server.said()
         assert f"{server.url}/ui/" in server.said()
         assert server.stop() == 0
+
+
+def test_the_example_is_served_as_its_help_says(tmp_path: Path) -> None:
+    example = (serve.epilog or "").partition("onehead ")[2].split()
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    with (
+        contextlib.chdir(tmp_path),
+        served([sys.executable, "-m", "onehead", *example, "--port", "0"], tmp_path / "log") as one,
+    ):
+        assert one.get("/ready")[0] == 200
+        assert "gpt-4o → api.openai.com" in one.said()
 
 
 def test_nothing_that_was_asked_is_in_the_log_and_everything_is_in_the_store(

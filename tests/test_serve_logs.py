@@ -10,10 +10,12 @@ import pytest
 
 from onehead.config import default_config, parse_config
 from onehead.errors import ConfigError, DataError, UsageError
+from onehead.gateway.telling import tell
 from onehead.serve import Overrides, read, run
 from onehead.serve.banner import banner
 from onehead.serve.logs import configure_logs, logger
 from onehead.serve.sockets import bind
+from onehead.store import DecisionRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,3 +152,22 @@ def test_a_free_port_is_found_and_a_taken_one_refused() -> None:
         config = default_config()
         with pytest.raises(UsageError, match="in use"):
             run(Overrides(port=port).apply(config), create_app=lambda _: pytest.fail("made"))
+
+
+def test_a_request_is_one_line_by_how_it_ended(lines: Lines) -> None:
+    configure_logs("json", "info")
+    asked = DecisionRecord(
+        decision_id="dec_1", at=1.0, request_id="req_1", prompt="a secret", asked_model="a secret"
+    )
+    tell(asked)
+    asked.outcome, asked.status, asked.error = "error", 502, "all_failed"
+    asked.attempts = [{"model": "strong", "outcome": "timeout", "seconds": 1.0}]
+    asked.total_s = 1.23456
+    tell(asked)
+    (line,) = lines()
+    assert "a secret" not in line
+    document = json.loads(line)
+    assert document["level"] == "warning"
+    assert document["message"] == "error"
+    assert (document["request_id"], document["decision_id"]) == ("req_1", "dec_1")
+    assert (document["status"], document["attempts"], document["total_ms"]) == (502, 1, 1234.56)

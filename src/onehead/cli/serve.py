@@ -10,7 +10,7 @@ import click
 from onehead.cli.options import Place, router_option
 
 
-@click.command(epilog="\b\nExample:\n  onehead serve --config onehead.toml --port 8080")
+@click.command(epilog="\b\nExample:\n  onehead serve --config examples/onehead.toml")
 @click.option(
     "--config",
     "config_path",
