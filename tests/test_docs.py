@@ -3,7 +3,8 @@
 A ``python`` block is executed (as a doctest where it begins with ``>>>``), a ``console`` block runs
 each line behind ``$ `` and compares what is shown below it. The blocks of one page share a folder
 and a namespace, in order. An HTML comment right above a block changes how it is taken:
-``skip: reason``, ``exit: code`` (of the commands in it), ``file: name`` (the block is written there).
+``skip: reason``, ``exit: code`` (of the commands in it), ``file: name`` (the block is written there),
+``serve: port`` (its command runs to the end of the page, at a free port in place of that one).
 """
 
 from __future__ import annotations
@@ -13,19 +14,27 @@ import importlib
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
-from dataclasses import dataclass
+import time
+import urllib.request
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 DOCUMENTED = [path for path in sorted(SOURCE.rglob("*.py")) if ">>> " in path.read_text("utf-8")]
 BLOCK = re.compile(
-    r"(?:<!-- (?P<mark>skip|exit|file): (?P<value>.+?) -->\n+)?"
+    r"(?:<!-- (?P<mark>skip|exit|file|serve): (?P<value>.+?) -->\n+)?"
     r"^```(?P<language>\w*)\n(?P<body>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )
@@ -102,6 +111,44 @@ def run_console(block: Block, where: str) -> None:
         assert_shown(expected, output, f"{where}: {command}")
 
 
+@contextmanager
+def served(block: Block, port: int, where: str) -> Iterator[None]:
+    """The server that a block starts, at another port, until the page ends."""
+    (command, _), *others = block.commands
+    assert not others, f"{where}: start one server in a block of its own"
+    command = command.partition("#")[0].strip()
+    if block.value not in command:
+        command += f" --port {block.value}"
+    words = command.replace(block.value, str(port)).split()
+    program = str(Path(sys.executable).parent / words[0])
+    with Path("served.log").open("wb") as log:
+        process = subprocess.Popen([program, *words[1:]], stdout=log, stderr=log)
+        try:
+            end = time.monotonic() + 60
+            while not answers(f"http://127.0.0.1:{port}/ready"):
+                running = process.poll() is None and time.monotonic() < end
+                assert running, f"{where}: {Path('served.log').read_text('utf-8')}"
+                time.sleep(0.1)
+            yield
+        finally:
+            process.terminate()
+            process.wait(30)
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 def run_python(block: Block, names: dict[str, object], where: str) -> None:
     if not block.body.startswith(">>>"):
         exec(compile(block.body, where, "exec"), names)
@@ -120,17 +167,31 @@ def test_page_runs_as_it_stands(
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
-    for block in blocks(page):
-        where = f"{page.name}:{block.line}"
-        assert block.language not in {"bash", "sh", "shell"}, f"{where}: write it as console"
-        if block.mark == "file":
-            (tmp_path / block.value).write_text(block.body, "utf-8")
-        elif block.mark == "skip":
-            continue
-        elif block.language == "console":
-            run_console(block, where)
-        elif block.language == "python":
-            run_python(block, names, where)
+    with ExitStack() as servers:
+        moved: dict[str, str] = {}
+        for block in blocks(page):
+            where = f"{page.name}:{block.line}"
+            assert block.language not in {"bash", "sh", "shell"}, f"{where}: write it as console"
+            if block.mark == "serve":
+                port = free_port()
+                servers.enter_context(served(block, port, where))
+                moved[block.value] = str(port)
+                continue
+            body = block.body
+            for shown, real in moved.items():
+                body = body.replace(f":{shown}", f":{real}")
+            run_block(replace(block, body=body), names, tmp_path, where)
+
+
+def run_block(block: Block, names: dict[str, object], folder: Path, where: str) -> None:
+    if block.mark == "file":
+        (folder / block.value).write_text(block.body, "utf-8")
+    elif block.mark == "skip":
+        return
+    elif block.language == "console":
+        run_console(block, where)
+    elif block.language == "python":
+        run_python(block, names, where)
 
 
 def test_docstring_examples() -> None:
