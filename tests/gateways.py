@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -116,7 +117,7 @@ class Gateway:
         return self.row(response.headers["x-onehead-decision-id"])
 
     def row(self, decision_id: str) -> dict[str, Any]:
-        store = self.app.reading.store()
+        store = self.app.state.parts.reading.store()
         pause = threading.Event()
         for _ in range(200):
             with contextlib.suppress(UnknownDecision):
@@ -149,9 +150,12 @@ def _value(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def running_gateway(text: str, environment: dict[str, str] | None = None) -> Iterator[Gateway]:
+def running_gateway(
+    text: str, environment: dict[str, str] | None = None, *, demo: bool = False
+) -> Iterator[Gateway]:
     """A gateway by a configuration's text, on a free port of the loopback."""
-    app = create_app(parse_config(text, environment=environment or {}, where="test.toml"))
+    config = parse_config(text, environment=environment or {}, where="test.toml")
+    app = create_app(replace(config, demo=demo))
     with _serving(app, lifespan="on") as url:
         gateway = Gateway(app, url)
         try:

@@ -37,7 +37,7 @@ class UpstreamConfig:
         default=5.0, metadata=about(SECONDS, "Seconds to reach the upstream.")
     )
     first_byte_timeout_s: float = field(
-        default=120.0, metadata=about(SECONDS, "Seconds to the first byte of the answer.")
+        default=300.0, metadata=about(SECONDS, "Seconds to the first byte of the answer.")
     )
     idle_timeout_s: float = field(
         default=60.0, metadata=about(SECONDS, "Seconds between two pieces of an answer.")
@@ -54,7 +54,7 @@ class UpstreamConfig:
     )
     retry_max_s: float = field(default=8.0, metadata=about(SECONDS, "Longest such wait."))
     max_attempts: int = field(
-        default=4, metadata=about(Whole(1, 100), "Calls for one request over all models.")
+        default=6, metadata=about(Whole(1, 100), "Calls for one request over all models.")
     )
     breaker_failures: int = field(
         default=5,

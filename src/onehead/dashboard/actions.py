@@ -28,8 +28,7 @@ async def feedback(visit: Visit) -> dict[str, Any]:
         said = msgspec.json.decode(await json_body(visit.request), type=Judgement)
     except msgspec.MsgspecError as error:
         raise GatewayError(f"give decision_id, quality and comment as JSON: {error}.") from None
-    writer = visit.context.app.writer
-    assert writer is not None  # noqa: S101  (the gateway has started, or nothing is routed here)
+    writer = visit.context.state.parts.writer
     await asyncio.to_thread(
         writer.add_feedback, said.decision_id, said.quality, said.comment,
         source=visit.key.name if visit.key else "dashboard",

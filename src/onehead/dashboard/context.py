@@ -89,6 +89,5 @@ class Contexts:
         """The context for a request that is being answered."""
         state = app.state
         if self._context is None or self._context.state is not state:
-            assert app.reading is not None  # noqa: S101  (there is a state, so it has started)
-            self._context = Context(app, state, Log(app.reading.store))
+            self._context = Context(app, state, Log(state.parts.reading.store))
         return self._context

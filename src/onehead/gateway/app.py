@@ -18,9 +18,8 @@ from onehead.gateway.errors import GatewayError
 from onehead.gateway.exchange import Exchange
 from onehead.gateway.http import ClientGone, headers_of, request_id, send_error
 from onehead.gateway.listing import model_document, models_document
-from onehead.gateway.metrics import Metrics
+from onehead.gateway.parts import Parts
 from onehead.gateway.passing import Passing
-from onehead.gateway.reading import Reading
 from onehead.gateway.state import State
 from onehead.gateway.web import (
     identify,
@@ -31,7 +30,6 @@ from onehead.gateway.web import (
     on_not_found,
     on_unexpected,
 )
-from onehead.store import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,8 +45,8 @@ log = logging.getLogger("onehead.gateway")
 
 _ROUTED: dict[str, Api] = {"/v1/chat/completions": "chat", "/v1/responses": "responses"}
 _BUSY_S = 1.0
-_SPEND_S = 2.0
-"""A store that does not say what was spent so far within this time is taken to be away."""
+_FLUSH_S = 5.0
+"""The least time that the log has for what is left."""
 
 
 class App:
@@ -67,9 +65,7 @@ class App:
         self._state: State | None = None
         self.loop: asyncio.AbstractEventLoop | None = None
         self._old: set[asyncio.Task[None]] = set()
-        self.writer: Writer | None = None
-        self.reading: Reading | None = None
-        self.metrics: Metrics | None = None
+        self.parts: Parts | None = None
         self._rest = Starlette(
             routes=[
                 Route("/health", self._health),
@@ -103,13 +99,8 @@ class App:
     async def startup(self) -> None:
         """Load the router, open sockets and the log; a store that is away does not hinder it."""
         self.loop = asyncio.get_running_loop()
-        self.metrics = Metrics(())
-        self.writer = Writer(self.config.store)
-        self.writer.start()
-        if any(key.budget_usd is not None for key in self.config.keys):
-            await asyncio.to_thread(self.writer.wait_for_spend, _SPEND_S)
-        self.reading = Reading(self.config.store)
-        state = State(self.config, self.writer, self.reading, self.metrics)
+        self.parts = await Parts.open(self.config)
+        state = State(self.config, self.parts)
         await state.open()
         self._state = state
         self.ready = True
@@ -123,15 +114,13 @@ class App:
             await state.close()
         for task in self._old:
             task.cancel()
-        if self.writer is not None:
-            await asyncio.to_thread(self.writer.close, max(drain_s, 5.0))
-        if self.reading is not None:
-            self.reading.close()
+        if self.parts is not None:
+            await self.parts.close(max(drain_s, _FLUSH_S))
 
     def tick(self) -> None:
         """Tell the metrics what is a state rather than an event; called every second."""
-        if self.metrics is not None and self._state is not None:
-            self.metrics.observe(self)
+        if self._state is not None:
+            self._state.parts.metrics.observe(self)
 
     async def reload(self, config: Config) -> None:
         """Take another configuration without dropping a request.
@@ -140,12 +129,7 @@ class App:
         cannot be taken; then all stays as it was.
         """
         before = self.state
-        assert self.writer is not None  # noqa: S101
-        assert self.reading is not None  # noqa: S101
-        assert self.metrics is not None  # noqa: S101
-        state = await asyncio.to_thread(
-            State, config, self.writer, self.reading, self.metrics, before=before
-        )
+        state = await asyncio.to_thread(State, config, before.parts, before=before)
         await state.open()
         self.config, self._state = config, state
         task = asyncio.ensure_future(_retire(before))
@@ -230,10 +214,9 @@ class App:
 
     async def _metrics(self, request: Request) -> Response:
         identify(request)
-        assert self.metrics is not None  # noqa: S101
-        assert self.writer is not None  # noqa: S101
-        self.metrics.observe(self)
-        body, content_type = self.metrics.render()
+        metrics = self.state.parts.metrics
+        metrics.observe(self)
+        body, content_type = metrics.render()
         return Response(body, headers={"content-type": content_type})
 
     async def _models(self, request: Request) -> Response:

@@ -81,9 +81,8 @@ async def feedback_endpoint(request: Request) -> Response:
     app = gateway(request)
     fields = _feedback(await json_body(request))
     name = key.name if key is not None else None
-    assert app.writer is not None  # noqa: S101
     await asyncio.to_thread(
-        app.writer.add_feedback,
+        app.state.parts.writer.add_feedback,
         fields["decision_id"],
         fields["quality"],
         fields.get("comment"),
@@ -113,6 +112,6 @@ def _feedback(data: bytes) -> dict[str, Any]:
         raise GatewayError("'decision_id' must be the id of a decision.", param="decision_id")
     if isinstance(quality, bool) or not isinstance(quality, int | float) or not 0 <= quality <= 1:
         raise GatewayError("'quality' must be a number from 0 to 1.", param="quality")
-    if comment is not None and (not isinstance(comment, str) or len(comment) > 10_000):
-        raise GatewayError("'comment' must be a text of at most 10000 characters.", param="comment")
+    if comment is not None and not isinstance(comment, str):
+        raise GatewayError("'comment' must be a text.", param="comment")
     return fields

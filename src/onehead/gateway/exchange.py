@@ -60,6 +60,7 @@ class Exchange:
         self.headers = headers_of(scope)
         self.decision_id = new_decision_id(self.at)
         self.request_id = request_id(self.headers, self.decision_id.replace("dec", "req"))
+        self.trace = state.begin_trace(self.headers, self.path)
         self._receive, self._send = receive, send
         self.key: KeyConfig | None = None
         self.body: Body | None = None
@@ -207,8 +208,7 @@ class Exchange:
         before = time.perf_counter()
         answer = await self.state.upstreams.answer(
             self.plan.order, self._body_for, path=PATHS[self.api], stream=self.body.stream,
-            headers={name: self.headers[name] for name in _PASSED_ON if name in self.headers},
-            deadline_s=None,
+            headers=self._upstream_headers(), deadline_s=None,
         )  # fmt: skip
         now = time.perf_counter()
         self._answer = answer
@@ -220,6 +220,11 @@ class Exchange:
             await self._whole(answer, now)
         else:
             await self._stream(answer, now)
+
+    def _upstream_headers(self) -> dict[str, str]:
+        """What goes upstream of the client's headers, and the trace that it belongs to."""
+        passed = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
+        return passed if self.trace is None else passed | self.trace.upstream_headers()
 
     def _body_for(self, name: str) -> bytes:
         """What goes upstream: the client's own body under the model's upstream name."""

@@ -131,7 +131,7 @@ class Metrics:
         """Read off what is a state rather than an event; with several workers once a second."""
         state = app.state
         states = {model: state.upstreams.state(model) for model in state.fleet.models}
-        stats = app.writer.stats() if app.writer is not None else None
+        stats = state.parts.writer.stats()
         self.sample(states, stats, state.in_flight)
         self.router(state.config.routing.router, state.version)
         self.flush()

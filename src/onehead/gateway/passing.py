@@ -97,7 +97,9 @@ class Passing(Exchange):
         pairs = parse_qsl(self._query, keep_blank_values=True)
         query = urlencode([(k, v) for k, v in pairs if k != "model"])
         path = self._path + (f"?{query}" if query else "")
-        headers = {"content-type": self._type} if self._type else {}
+        headers = self._upstream_headers()
+        if self._type:
+            headers["content-type"] = self._type
         answer = await self.state.upstreams.answer(
             self.plan.order, self._body_for, path=path, method=self._method, stream=True,
             headers=headers, deadline_s=None,

@@ -18,6 +18,7 @@ from onehead.gateway.memory import Memory
 from onehead.gateway.origin import check_local
 from onehead.gateway.planner import Planner
 from onehead.gateway.record import record_of
+from onehead.gateway.telling import tell
 from onehead.gateway.upstream import Upstreams
 from onehead.router import BUNDLED, Router, bundled_path
 
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from onehead.artifact import Manifest
     from onehead.config import Config, KeyConfig
     from onehead.gateway.exchange import Exchange
-    from onehead.gateway.metrics import Metrics
-    from onehead.gateway.reading import Reading
-    from onehead.store import DecisionRecord, Writer
+    from onehead.gateway.parts import Parts
+    from onehead.gateway.tracing import Trace
+    from onehead.store import DecisionRecord
 
 log = logging.getLogger("onehead.gateway")
 
@@ -37,32 +38,22 @@ log = logging.getLogger("onehead.gateway")
 class State:
     """The parts that requests use, all of one configuration.
 
-    writer, reading, metrics: belong to the worker and outlive a reload
+    parts: belong to the worker and outlive a reload
     """
 
-    def __init__(
-        self,
-        config: Config,
-        writer: Writer,
-        reading: Reading,
-        metrics: Metrics,
-        *,
-        before: State | None = None,
-    ) -> None:
+    def __init__(self, config: Config, parts: Parts, *, before: State | None = None) -> None:
         """Build the parts; ConfigError or ArtifactError where they do not fit.
 
         before: the state that this one takes over from, whose memory of conversations it keeps
         """
         self.config = config
-        self.writer = writer
-        self._reading = reading
-        self.metrics = metrics
+        self.parts = parts
         place = config.routing.router
         artifact = load(bundled_path() if place == BUNDLED else place)
         self.router = Router(artifact)
         self.fleet = fleet_of(config, artifact.manifest)
         self.version = _version(artifact.manifest)
-        metrics.allow(self.fleet.models)
+        parts.metrics.allow(self.fleet.models)
         self.upstreams = Upstreams(
             config.upstreams, tuple(self.fleet.models.values()), demo=config.demo
         )
@@ -72,7 +63,7 @@ class State:
             is_open=self._is_open, session_model=self._session_model, demo=config.demo,
         )  # fmt: skip
         self.accounts: Accounts = Accounts(
-            config.keys, writer.spend_of,
+            config.keys, parts.writer.spend_of,
             workers=config.gateway.workers,
             before=None if before is None else before.accounts,
         )  # fmt: skip
@@ -90,6 +81,11 @@ class State:
         """Close the sockets; calls that still run are cancelled."""
         await self.upstreams.close()
         self.estimator.close()
+
+    def begin_trace(self, headers: Mapping[str, str], path: str) -> Trace | None:
+        """The span of a request that has arrived, where traces are asked for."""
+        tracing = self.parts.tracing
+        return None if tracing is None else tracing.begin(headers, path)
 
     def identify(self, headers: Mapping[str, str]) -> KeyConfig | None:
         """The key of a request, None where the gateway is open; GatewayError for who may not ask."""
@@ -139,6 +135,8 @@ class State:
         try:
             record = record_of(exchange, self.version, self.config.store.prompts)
             self.write(record)
+            if exchange.trace is not None:
+                exchange.trace.end(record)
         except Exception:
             log.exception(
                 "a request could not be recorded",
@@ -147,8 +145,9 @@ class State:
 
     def write(self, record: DecisionRecord) -> None:
         """Log and count."""
-        self.writer.put(record)
-        self.metrics.request(record)
+        self.parts.writer.put(record)
+        self.parts.metrics.request(record)
+        tell(record)
 
     def complain(self, what: str, error: Exception, request: str) -> None:
         """Log what went wrong; a message of our own holds no prompt, another's is not shown."""
@@ -163,7 +162,11 @@ class State:
 
     async def _look_up(self, what: str, name: str) -> str | None:
         """Ask the store in a thread; a store that is away knows nothing."""
-        ask = self._reading.session_model if what == "session" else self._reading.answer_model
+        ask = (
+            self.parts.reading.session_model
+            if what == "session"
+            else self.parts.reading.answer_model
+        )
         try:
             return await asyncio.to_thread(ask, name)
         except OneheadError as error:

@@ -104,8 +104,10 @@ def error_event(document: dict[str, Any], *, responses: bool, sequence: int = 0)
     """The event that ends a broken stream, in the words of the API that was called."""
     if responses:
         error = document["error"]
+        # The documented event, and the object without which OpenAI's clients take it for one of many
+        # and their callers a broken answer for a whole one.
         told = {"type": "error", "code": error["code"], "message": error["message"],
-                "param": error["param"], "sequence_number": sequence}  # fmt: skip
+                "param": error["param"], "sequence_number": sequence, "error": error}  # fmt: skip
         return b"event: error\ndata: " + msgspec.json.encode(told) + b"\n\n"
     return b"data: " + msgspec.json.encode(document) + b"\n\n"
 
