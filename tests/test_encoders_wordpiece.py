@@ -53,6 +53,7 @@ def check(ours, text):
         "x" * 101 + " " + "y" * 100,
         "https://example.org/a_b?c=d&e=%20",
         "\\frac{1}{2}\\mathrm{Sn}(s$",
+        "##ing and [unused1] ##s a##b [pad] are no pieces here",
         "e\u0301 o\u0308 \u0301",
         "\u2028line\u2029paragraph\u3000wide\xa0space",
     ],
@@ -68,7 +69,21 @@ def test_any_text(text):
 
 
 WORDS = st.sampled_from(
-    ["the", "Router", "co-st", "ﬁ", "é", "中", "🎉", "[PAD]", "don't", "\x1c", "٣"]
+    [
+        "the",
+        "Router",
+        "co-st",
+        "ﬁ",
+        "é",
+        "中",
+        "🎉",
+        "[PAD]",
+        "don't",
+        "\x1c",
+        "٣",
+        "##ing",
+        "[unused1]",
+    ]
 )
 
 

@@ -120,18 +120,23 @@ class WordPiece:
         if not text.isascii() or (self._splitter is not None and self._splitter.search(text)):
             bag = np.array(self.ids(text), np.intp)
         else:
-            whole, others = self._whole_words.split(self._cut(text))
-            bag = np.concatenate([whole, np.array(self._ids_of_words(others), np.intp)])
+            # Most of what stands between blanks is a word that is one piece.
+            bag, rest = self._whole_words.split(_lowered(text).split())
+            if rest:
+                others = self._ids_of_words(_ASCII_WORDS.findall(" ".join(rest)))
+                bag = np.concatenate([bag, np.array(others, np.intp)])
         bag.sort()
         return bag
 
     @cached_property
     def _whole_words(self) -> WholeWords:
+        """What may stand between blanks and is one word of one piece; ``##ing`` is three words."""
+        longest, unknown = self._longest_word, self._unknown
         return WholeWords(
             {
                 word: token
                 for word, token in self.vocabulary.items()
-                if len(word) <= self._longest_word and token != self._unknown
+                if len(word) <= longest and token != unknown and (word.isalnum() or len(word) == 1)
             }
         )
 
@@ -149,8 +154,7 @@ class WordPiece:
     def _cut(self, text: str) -> list[str]:
         """The normalised words of a text."""
         if text.isascii():
-            lowered = text.encode("ascii").translate(_ASCII_LOWER, _ASCII_CONTROLS)
-            words: list[str] = _ASCII_WORDS.findall(lowered.decode("ascii"))
+            words: list[str] = _ASCII_WORDS.findall(_lowered(text))
             return words
         return text.translate(self._characters).split()
 
@@ -175,6 +179,11 @@ class WordPiece:
         if self._unknown in pieces:
             return tuple(piece for piece in pieces if piece != self._unknown)
         return tuple(pieces)
+
+
+def _lowered(text: str) -> str:
+    """An ASCII text in lower case without controls."""
+    return text.encode("ascii").translate(_ASCII_LOWER, _ASCII_CONTROLS).decode("ascii")
 
 
 def _check(specification: Mapping[str, Any], where: str) -> None:
