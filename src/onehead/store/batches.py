@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
 _YIELD: Final = 32
+_BREATH_S: Final = 1e-5
+"""Long enough that a thread which waits for the interpreter gets it; a sleep of 0 is not."""
 _BAD: Final = (RowRefused, ValueError, TypeError, ArithmeticError)
 _log = logging.getLogger(__name__)
 
@@ -34,8 +36,7 @@ class Batches:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
         self.written = 0
-        self.spilled = 0
-        self.replayed = 0
+        self.waited = False
         self.dropped = 0
         self.down_since: float | None = None
         self.last_error: str | None = None
@@ -45,26 +46,21 @@ class Batches:
         self._stopping = threading.Event()
 
     def persist(
-        self,
-        payloads: Sequence[bytes],
-        while_down: Callable[[], None] | None = None,
-        *,
-        replay: bool = False,
+        self, payloads: Sequence[bytes], while_down: Callable[[], None] | None = None
     ) -> dict[tuple[str, str], float] | None:
         """Write records, however long it takes; USD added by (key, day), None if stopped before.
 
-        `sent` and `ids` then tell what the batch held. `while_down` is called after each failure.
+        `sent` and `ids` then tell what the batch held, and `waited`, which the caller resets, that the
+        database was away. `while_down` is called after each failure.
         """
         records = self._decoded(payloads)
-        pause, waited = _FIRST_PAUSE_S, False
+        pause = _FIRST_PAUSE_S
         while True:
             stopping = self._stopping.is_set()
             try:
                 written = self._write(records)
             except OneheadError as error:
-                if not waited:
-                    self.spilled += len(records)
-                waited = True
+                self.waited = True
                 self.failed(error)
                 if while_down is not None:
                     while_down()
@@ -75,8 +71,6 @@ class Batches:
                 continue
             self._answered()
             self.written += written.new
-            if replay or waited:
-                self.replayed += written.new
             return written.spent
 
     def spend_rows(self, since_day: str) -> list[Any]:
@@ -136,7 +130,7 @@ class Batches:
                     key = record.key or ""
                     self.sent[key] = self.sent.get(key, 0.0) + record.cost_usd
             if place % _YIELD == _YIELD - 1:
-                time.sleep(0)
+                time.sleep(_BREATH_S)
         return records
 
     def _write(self, records: Sequence[Record]) -> Written:

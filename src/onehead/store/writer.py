@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from onehead.store.records import DecisionRecord
 
 GATHER_S: Final = 0.05
-BATCH: Final = 500
+BATCH: Final = 250
+"""Records in a transaction; more would keep the interpreter from the gateway for milliseconds."""
 _REFRESH_S: Final = 2.0
 _RELOAD_S: Final = 300.0
 _PURGE_S: Final = 3600.0
@@ -101,6 +102,7 @@ class Writer:
         self._left: list[Folder] = []
         self._dropped = 0
         self._left_damaged = 0
+        self._spilled = self._late = self._replayed = 0
         self._wake = threading.Event()
         self._closing = threading.Event()
         self._loaded = threading.Event()
@@ -194,8 +196,8 @@ class Writer:
         return Stats(
             queued=journal.backlog,
             written=batches.written,
-            spilled=batches.spilled,
-            replayed=batches.replayed,
+            spilled=self._spilled + (journal.backlog if batches.waited else 0),
+            replayed=self._replayed,
             dropped=self._dropped + batches.dropped,
             damaged=self._left_damaged + journal.damaged,
             down_since=batches.down_since,
@@ -252,12 +254,23 @@ class Writer:
             if spent is None:
                 return
             self._spending.arrive(spent, self._batches.sent)
+            self._count_late(len(payloads))
             for decision_id in self._batches.ids:
                 self._pending.pop(decision_id, None)
             self._journal.done()
             if len(payloads) < BATCH and not self._closing.is_set():
                 break  # what came meanwhile is gathered first: small batches cost as much as large ones
         self._journal.tidy()
+
+    def _count_late(self, written: int) -> None:
+        """Count what waited for the database: all that is in the journal when it answers again."""
+        if self._batches.waited:
+            self._late = self._journal.backlog
+            self._spilled += self._late
+            self._batches.waited = False
+        late = min(written, self._late)
+        self._late -= late
+        self._replayed += late
 
     def _adopt(self, folder: Folder) -> None:
         """Write what a dead worker left, file by file; a file is removed when all of it is written."""
@@ -269,10 +282,13 @@ class Writer:
                 continue
             self._left_damaged += damaged
             for start in range(0, len(payloads), BATCH):
-                spent = self._batches.persist(payloads[start : start + BATCH], replay=True)
+                before = self._batches.written
+                spent = self._batches.persist(payloads[start : start + BATCH])
                 if spent is None:
                     return
                 self._spending.arrive(spent, {})
+                self._replayed += self._batches.written - before
+                self._count_late(0)
             path.unlink(missing_ok=True)
 
     def _keep_house(self) -> None:
