@@ -1,4 +1,4 @@
-"""Sums over minutes, hours and days, kept up to date with the rows that they count.
+"""Sums over one minute, ten, an hour and a day, kept up to date with the rows that they count.
 
 A page that shows a month reads hours, one that shows an hour reads minutes: however many decisions
 there are, the number of sums to read stays small. Durations are counted in bins that double in width.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-WIDTHS: Final = (60, 3600, 86_400)
+WIDTHS: Final = (60, 600, 3600, 86_400)
 """Widths, in seconds, of the spans over which sums are kept."""
 OVERHEAD_EDGES_S: Final = tuple(1e-4 * 2**i for i in range(11))
 """Upper edges of the first bins of overhead, 0.1 ms to 0.1 s; one more bin has the rest."""
