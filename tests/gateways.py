@@ -23,6 +23,34 @@ if TYPE_CHECKING:
 
 USAGE = {"prompt_tokens": 12, "completion_tokens": 8, "total_tokens": 20}
 
+MODELS: dict[str, dict[str, Any]] = {
+    "good-cheap": {"like": "gpt-3.5-turbo-1106"},
+    "good-dear": {
+        "like": "gpt-4o-2024-05",
+        "input_usd_per_million": 5.0,
+        "output_usd_per_million": 15.0,
+        "cached_input_usd_per_million": 0.5,
+    },
+    "renamed": {"upstream_model": "good-inner", "body": {"temperature": 0.5}, "auto": False},
+    "echo": {"auto": False},
+    "tool": {"auto": False},
+    "quiet": {"auto": False},
+    "unnamed": {"auto": False, "upstream_model": "unnamed-x"},
+    "hang": {"auto": False},
+    "pause": {"auto": False},
+    "cut": {"auto": False},
+    "raw-text/html|<html>": {"auto": False},
+    "status-400": {"auto": False},
+    "status-401": {"auto": False},
+    "status-500": {"auto": False},
+}
+QUICK = """
+[upstreams]
+retries = 0
+retry_base_s = 0.001
+breaker_failures = 1000
+"""
+
 
 class Upstream(Stub):
     """The stub with answers that tell usage, echo what came, call tools and speak Responses.
@@ -184,3 +212,16 @@ def _serving(app: Any, lifespan: str) -> Iterator[str]:
         server.should_exit = True
         thread.join(20)
         listening.close()
+
+
+def error(response: httpx.Response) -> dict[str, Any]:
+    document = response.json()
+    assert set(document) == {"error"}
+    assert set(document["error"]) == {"message", "type", "code", "param"}
+    found: dict[str, Any] = document["error"]
+    return found
+
+
+def events(response: httpx.Response) -> list[Any]:
+    data = [line[6:] for line in response.text.splitlines() if line.startswith("data: ")]
+    return [one if one == "[DONE]" else json.loads(one) for one in data]
