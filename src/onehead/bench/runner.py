@@ -135,13 +135,14 @@ class _Work:
                 yield encoder
 
     def _encoder(self, entry: dict[str, Any], block: _Block, job: Job) -> None:
-        """Measure the encoder on this table, once with and once without limits."""
+        """Measure the encoder on this table, once with and once without limits; not one for money."""
         own = entry["encoders"].setdefault(job.encoder, {})
         if own.get("hash") != self.hashes[job.encoder]:
             own.clear()
             own["hash"] = self.hashes[job.encoder]
         how = "tight" if job.tight else "free"
-        if how not in own:
+        paid = self.plan.encoders[job.encoder].startswith("http:")
+        if how not in own and not paid:
             own[how] = self._child(block, job, {"kind": "encode"})
 
     def _row(self, block: _Block, job: Job, mark: str) -> dict[str, Any]:
