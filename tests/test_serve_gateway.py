@@ -198,6 +198,13 @@ def test_two_workers_share_metrics_and_the_store_and_survive_a_kill(tmp_path: Pa
     assert len(logged(tmp_path)) == 60
 
 
+def test_two_workers_keep_one_limit(tmp_path: Path) -> None:
+    limited = CONFIG.replace("requests_per_minute = 100000", "requests_per_minute = 7")
+    with served(command(tmp_path, "--workers", "2", config=limited), tmp_path / "log") as server:
+        statuses = [ask(server)[0] for _ in range(20)]
+    assert statuses == [200] * 7 + [429] * 13
+
+
 def metric(server: Served, name: str) -> float:
     connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=TIMEOUT_S)
     with contextlib.closing(connection):

@@ -3,12 +3,12 @@
 A key is known by its SHA-256 alone. A budget is checked before a request runs, with the estimated cost
 of everything that runs beside it reserved, so that requests at the same time cannot overshoot together;
 what a request really cost replaces its reservation when it ends. A budget can therefore be passed by
-no more than what estimates fell short of, and, in a fleet, by what other workers run at that moment:
-a worker learns of their spending when it is written to the log.
+no more than what estimates fell short of and, in a fleet, by what others spent in the seconds before
+the log tells of it.
 
-Limits per minute are kept by each worker. With several workers each takes an equal share of a limit,
-rounded up: a key never gets more than its limit and one request for each worker, but a client that
-holds a single connection, and so talks to one worker, gets only that worker's share.
+Limits per minute and reservations hold for all workers of a machine, which share them (`shared`); where
+they have no place to meet, each takes an equal share of a limit, rounded up. Machines share only what
+the log knows: each has the whole limit per minute.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import math
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
 from onehead.gateway.budgets import (
@@ -28,6 +29,7 @@ from onehead.gateway.budgets import (
 )
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.rates import Minute
+from onehead.gateway.shared import Place, SharedKey, SharedMinute, place_of_environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,27 +89,61 @@ class Reservation:
         account, self._account = self._account, None
         if account is None:
             return
-        account.ledger.release(self._day, self._usd)
+        account.release(self._day, self._usd)
         if cost_usd:
             account.ledger.settle(self._day, cost_usd)
         account.tokens.correct(self._second, tokens - self._tokens)
 
 
 class _Account:
-    """A key with what it has spent and asked."""
+    """A key with what it has spent and asked.
 
-    def __init__(self, config: KeyConfig, ledger: Ledger) -> None:
+    place: where workers meet; a key without limits need not
+    """
+
+    def __init__(self, config: KeyConfig, ledger: Ledger, place: Place | None) -> None:
         self.config = config
         self.digest = bytes.fromhex(config.sha256)
         self.ledger = ledger
-        self.requests = Minute()
-        self.tokens = Minute()
         self.today = 0
+        self.requests: Minute | SharedMinute = Minute()
+        self.tokens: Minute | SharedMinute = Minute()
+        limits = (config.budget_usd, config.requests_per_minute, config.tokens_per_minute)
+        self.shared: SharedKey | None = None
+        if place is not None and limits != (None, None, None):
+            self.shared = SharedKey(place, config.name)
+            self.requests, self.tokens = self.shared.requests, self.shared.tokens
+
+    def lock(self) -> AbstractContextManager[None]:
+        """Keeps other workers from admitting meanwhile."""
+        return nullcontext() if self.shared is None else self.shared.lock()
+
+    def held(self, start: int) -> float:
+        """USD that running requests may still cost, here since `start` and in other workers."""
+        elsewhere = 0.0 if self.shared is None else self.shared.reserved_elsewhere()
+        return self.ledger.held(start) + elsewhere
+
+    def reserve(self, day: int, usd: float) -> None:
+        """Keep `usd` back for a request of `day`."""
+        self.ledger.reserve(day, usd)
+        self._tell()
+
+    def release(self, day: int, usd: float) -> None:
+        """Give back what was reserved."""
+        self.ledger.release(day, usd)
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.shared is not None:
+            self.shared.reserve(self.ledger.held(0))
 
     def continued(self, before: _Account) -> None:
         """Go on with the amounts of the same key before a reload."""
-        self.ledger, self.requests, self.tokens = before.ledger, before.requests, before.tokens
-        self.today = before.today
+        self.ledger, self.today = before.ledger, before.today
+        if self.shared is None or before.shared is not None:
+            self.requests, self.tokens = before.requests, before.tokens
+            self.shared = before.shared
+        self._tell()
 
 
 class Accounts:
@@ -115,7 +151,7 @@ class Accounts:
 
     keys: none leaves the gateway open
     spend_of: what the log knows of spending, with what was just put into it
-    workers: how many share the limits per minute
+    workers: how many of this machine share the limits
     before: the accounts that these replace at a reload; running requests stay on them
     """
 
@@ -127,8 +163,11 @@ class Accounts:
         workers: int = 1,
         before: Accounts | None = None,
     ) -> None:
-        self._accounts = {key.name: _Account(key, Ledger(key.name, spend_of)) for key in keys}
-        self._workers = workers
+        place = place_of_environment() if workers > 1 else None
+        self._shares = workers if place is None else 1
+        self._accounts = {
+            key.name: _Account(key, Ledger(key.name, spend_of), place) for key in keys
+        }
         if before is not None:
             for name in self._accounts.keys() & before._accounts.keys():  # noqa: SLF001
                 self._accounts[name].continued(before._accounts[name])  # noqa: SLF001
@@ -166,18 +205,19 @@ class Accounts:
             return Reservation(None, 0, 0.0, 0, 0)
         account = self._accounts[key.name]
         day = account.today = max(day_of(now), account.today)
-        self._check_budget(account, estimated_usd, day)
-        self._check_rates(account, estimated_tokens, now)
-        account.requests.add(now, 1)
-        account.tokens.add(now, estimated_tokens)
-        account.ledger.reserve(day, estimated_usd)
+        with account.lock():
+            self._check_budget(account, estimated_usd, day)
+            self._check_rates(account, estimated_tokens, now)
+            account.requests.add(now, 1)
+            account.tokens.add(now, estimated_tokens)
+            account.reserve(day, estimated_usd)
         return Reservation(account, day, estimated_usd, account.tokens.newest(), estimated_tokens)
 
     def used(self, key: KeyConfig) -> float:
         """USD that count against the key's budget in its running period."""
         account = self._accounts[key.name]
         start = period_start(key.period, account.today)
-        return account.ledger.spent(start) + account.ledger.held(start)
+        return account.ledger.spent(start) + account.held(start)
 
     def warning(self, key: KeyConfig | None) -> str | None:
         """What to tell a key that has used most of its budget; None while there is enough left."""
@@ -194,7 +234,7 @@ class Accounts:
         if key.budget_usd is None:
             return
         start = period_start(key.period, day)
-        spent, held = account.ledger.spent(start), account.ledger.held(start)
+        spent, held = account.ledger.spent(start), account.held(start)
         if fits(spent + held, usd, key.budget_usd):
             return
         running = f", {_usd(held)} reserved for running requests" if held else ""
@@ -212,7 +252,7 @@ class Accounts:
         ):
             if limit is None:
                 continue
-            share = -(-limit // self._workers)
+            share = -(-limit // self._shares)
             if minute.total(now) + amount <= share:
                 continue
             if amount > share:

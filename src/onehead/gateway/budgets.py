@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Final
 
 SpendOf = Callable[[str, str], float]
@@ -27,6 +28,7 @@ def day_of(at: float) -> int:
     return int(at // _DAY_S)
 
 
+@lru_cache(maxsize=64)
 def period_start(period: str, day: int) -> int:
     """The first day of the period that `day` is in; weeks begin on Monday."""
     match period:
@@ -57,6 +59,11 @@ def _date(day: int) -> date:
     return _EPOCH + timedelta(days=day)
 
 
+@lru_cache(maxsize=64)
+def _since(start: int) -> str:
+    return _date(start).isoformat() if start else ""
+
+
 @dataclass(slots=True)
 class Ledger:
     """One key's account in this worker.
@@ -75,7 +82,7 @@ class Ledger:
     def spent(self, start: int) -> float:
         """USD spent since the day `start`, by the fleet and at least by this worker."""
         own = sum(usd for day, usd in self.settled.items() if day >= start)
-        fleet = self.spend_of(self.name, _date(start).isoformat() if start else "")
+        fleet = self.spend_of(self.name, _since(start))
         before, own_before = self.first.setdefault(start, (fleet, own))
         return max(fleet, before + own - own_before)
 

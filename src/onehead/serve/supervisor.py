@@ -22,6 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from onehead.errors import OneheadError, UsageError
+from onehead.gateway import shared
 from onehead.serve.logs import logger
 from onehead.serve.server import Worker, event_loop
 
@@ -74,6 +75,7 @@ class Supervisor:
         if not hasattr(os, "fork"):
             raise UsageError("several workers need a system that can fork; set gateway.workers = 1")
         self._config = config
+        self._workers = config.gateway.workers  # a reload does not change it
         self._listener = listener
         self._create_app = create_app
         self._load = load
@@ -90,9 +92,9 @@ class Supervisor:
 
     def run(self) -> None:
         """Start the workers and look after them; WorkerFailed where none can start."""
-        with _metrics_folder() as folder, self._signals():
+        with _shared_folder() as folder, self._signals():
             self._folder = folder
-            for number in range(self._config.gateway.workers):
+            for number in range(self._workers):
                 self._start(number)
             while not self._stopping:
                 self._wait(self._until_due())
@@ -125,7 +127,8 @@ class Supervisor:
         for one in (self._life, ours, self._wake, *(c.pipe for c in self._children.values())):
             one.close()
         self._selector.close()
-        os.environ["ONEHEAD_WORKER"] = f"{number}/{self._config.gateway.workers}"
+        os.environ[shared.WORKER] = f"{number}/{self._workers}"
+        os.environ[shared.FOLDER] = self._folder
         try:
             with asyncio.Runner(loop_factory=event_loop) as runner:
                 runner.run(self._serve(theirs))
@@ -276,8 +279,8 @@ class Supervisor:
 
 
 @contextmanager
-def _metrics_folder() -> Iterator[str]:
-    """The folder through which workers share their metrics, for as long as they run."""
+def _shared_folder() -> Iterator[str]:
+    """The folder through which workers share metrics and limits, for as long as they run."""
     folder = tempfile.mkdtemp(prefix="onehead-")
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
     try:
