@@ -1,6 +1,7 @@
 """Runs `make run` as a newcomer would: prompts are routed, then the gateway answers until it is told to stop.
 
-Needs Python alone. Exits 1, with what was printed, where any of that does not happen.
+With the path of an installed `onehead` as argument it runs that one's `serve --demo` instead. Needs Python
+alone. Exits 1, with what was printed, where any of that does not happen.
 """
 
 from __future__ import annotations
@@ -23,13 +24,17 @@ STOP_S = 60
 QUESTION = {"model": "auto", "messages": [{"role": "user", "content": "What is the capital of France?"}]}  # fmt: skip
 
 
-def main() -> int:
+def main(program: str | None = None) -> int:
     """Run it, ask it, stop it."""
     port = free_port()
     command = ["make", "run", f"SERVE=--demo --port {port}"]
+    if program is not None:
+        command = [program, "serve", "--demo", "--port", str(port)]
+    folder = ROOT if program is None else Path.cwd()
+    what = "make run" if program is None else "serve"
     with tempfile.TemporaryFile("w+") as printed:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdout=printed, stderr=printed, start_new_session=True
+            command, cwd=folder, stdout=printed, stderr=printed, start_new_session=True
         )
         try:
             wrong = trial(process, f"http://127.0.0.1:{port}")
@@ -37,7 +42,7 @@ def main() -> int:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGTERM)
             process.wait(STOP_S)
-            for file in ROOT.glob("onehead.db*"):
+            for file in folder.glob("onehead.db*"):
                 if file.is_file():
                     file.unlink()
         printed.seek(0)
@@ -48,7 +53,7 @@ def main() -> int:
         text if wrong else "make run: routed prompts, answered a chat, a decision and the dashboard"
     )
     if wrong:
-        print(f"make run: {wrong}", file=sys.stderr)
+        print(f"{what}: {wrong}", file=sys.stderr)
     return wrong is not None
 
 
@@ -93,4 +98,4 @@ def free_port() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*sys.argv[1:]))

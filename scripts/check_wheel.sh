@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the wheel, installs it without extras into a clean environment, and routes there.
+# Builds the wheel, installs it without extras into a clean environment, routes and serves there.
 # Fails when a training part came along or the install outgrew its 200 MB.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,6 +33,8 @@ PY
 
 "$work/venv/bin/onehead" route "What is the capital of France?" --json |
   "$python" -c 'import json, sys; print("command:", json.load(sys.stdin)["model"])'
+
+"$python" "$root/scripts/check_run.py" "$work/venv/bin/onehead"
 
 "$python" - "$limit_mb" <<'PY'
 import sys
