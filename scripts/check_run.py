@@ -49,9 +49,7 @@ def main(program: str | None = None) -> int:
         text = printed.read()
     if wrong is None and "stopped" not in text:
         wrong = "the gateway did not say that it stopped"
-    print(
-        text if wrong else "make run: routed prompts, answered a chat, a decision and the dashboard"
-    )
+    print(text if wrong else f"{what}: answered a chat, a decision and the dashboard")
     if wrong:
         print(f"{what}: {wrong}", file=sys.stderr)
     return wrong is not None
