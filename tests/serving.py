@@ -138,7 +138,9 @@ class Served:
     def get(self, path: str) -> tuple[int, bytes]:
         """One request on a connection of its own."""
         with self.connect() as one:
-            one.sendall(f"GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+            one.sendall(
+                f"GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".encode()
+            )
             return response(one)
 
 

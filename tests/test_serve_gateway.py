@@ -7,6 +7,7 @@ import hashlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -85,7 +86,9 @@ def test_without_a_file_it_serves_decisions_at_once(tmp_path: Path) -> None:
         assert status == 200
         assert json.loads(body)["object"] == "chat.completion"
         assert "open to everyone on this machine" in server.said()
-        assert f"{server.url}/ui/" in server.said()
+        shown = re.search(r"dashboard +http://[^/]+(/\S+)", server.said())
+        assert shown
+        assert server.get(shown[1])[0] == 200
         assert server.stop() == 0
 
 

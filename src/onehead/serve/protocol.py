@@ -222,7 +222,9 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def _headers_are_late(self) -> None:
         self._header_timer = None
-        if self._in_headers:
+        if self.flow.read_paused:
+            self._await_headers()  # it is we who do not read, until an earlier request is answered
+        elif self._in_headers:
             self._refuse(
                 GatewayError(
                     f"the headers of the request did not arrive within "

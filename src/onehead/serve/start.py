@@ -108,6 +108,7 @@ def _check(config: Config) -> None:
 
 
 def _gateway(config: Config) -> App:
+    from onehead.dashboard import routes
     from onehead.gateway.app import create_app
 
-    return create_app(config)
+    return create_app(config, pages=routes())
