@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -105,6 +106,18 @@ def test_a_long_outage_holds_one_file_open(tmp_path: Path, monkeypatch: pytest.M
     assert len(list(tmp_path.iterdir())) == 50
     assert len(list(Path("/proc/self/fd").iterdir())) <= before + 1
     journal.close()
+
+
+def test_a_folder_that_is_removed_under_a_worker(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "own", memory=10)
+    (tmp_path / "own").mkdir()
+    for payload in (b"one", b"two"):
+        assert journal.append(payload)
+    shutil.rmtree(tmp_path / "own")
+    assert journal.append(b"three")
+    assert journal.read(9) == [b"one", b"two", b"three"]
+    journal.done()
+    assert journal.close() == 0
 
 
 CHILD = """

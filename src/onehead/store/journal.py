@@ -13,7 +13,7 @@ import os
 import threading
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from onehead.store.frames import HEADING, frame, payloads
 
@@ -43,17 +43,17 @@ class _Segment:
             os.close(self.handle)
             raise
 
-    def read(self, offset: int) -> bytes:
-        """What it holds from a place on."""
-        with self.path.open("rb") as file:
-            file.seek(offset)
-            return file.read(self.size - offset)
+    def reader(self) -> BinaryIO:
+        """A second way into it, which lasts when the file is retired or somebody removes it."""
+        if self.handle >= 0:
+            return os.fdopen(os.dup(self.handle), "rb")
+        return self.path.open("rb")
 
     def sync(self) -> None:
         """Wait until it is on the disk."""
         size = self.size
         if self.synced < size:
-            with self.path.open("rb") as file:
+            with self.reader() as file:
                 os.fsync(file.fileno())
             self.synced = size
 
@@ -149,7 +149,7 @@ class Journal:
     def sync(self) -> None:
         """Wait until all that was appended is on the disk; appending goes on meanwhile."""
         with self._lock:
-            waiting = list(self._segments)
+            waiting = [segment for segment in self._segments if segment.synced < segment.size]
         for segment in waiting:
             with contextlib.suppress(OSError):
                 segment.sync()
@@ -213,12 +213,18 @@ class Journal:
                     self._drop_first()
                 if not self._segments or self._offset >= self._segments[0].size:
                     return
-                first, size = self._segments[0], self._segments[0].size
-            try:
-                data = first.read(self._offset)[: size - self._offset]
-            except OSError as error:
-                self.error = f"{first.path}: {error.strerror or error}"
-                data = b""
+                size = self._segments[0].size
+                try:
+                    file = self._segments[0].reader()
+                except FileNotFoundError:  # somebody removed it
+                    self._offset = size
+                    self.damaged += 1
+                    continue
+                except OSError as error:  # such as too many open files; it is tried again
+                    self.error = f"{self._segments[0].path}: {error.strerror or error}"
+                    return
+            with file:  # pread, for the place in the file is shared with whoever writes
+                data = os.pread(file.fileno(), size - self._offset, self._offset)
             found, damaged = payloads(data)
             self.damaged += damaged
             self._offset = size
