@@ -18,7 +18,7 @@ from gateways import (
     toml,
 )
 
-from onehead.errors import ConfigError
+from onehead.errors import ConfigError, UnknownDecision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,7 +106,8 @@ deny = ["good-dear"]
     )
     environment = {"POOR": "sk-poor", "PICKY": "sk-picky"}
     with running_gateway(toml(upstream.url, tmp_path, MODELS, extra), environment) as gateway:
-        assert error(gateway.chat("auto"))["code"] == "invalid_api_key"
+        stranger = gateway.chat("auto")
+        assert error(stranger)["code"] == "invalid_api_key"
         assert gateway.chat("auto", headers={"authorization": "Bearer no"}).status_code == 401
         assert gateway.client.get("/metrics").status_code == 401
         assert gateway.client.get("/v1/models").status_code == 401
@@ -123,6 +124,11 @@ deny = ["good-dear"]
         assert dear.headers["x-onehead-model"] == "good-cheap"
         listed = gateway.client.get("/v1/models", headers=picky).json()["data"]
         assert "good-dear" not in {one["id"] for one in listed}
+        gateway.logged(dear)  # later than the stranger's, which is not kept
+        with pytest.raises(UnknownDecision):
+            gateway.app.state.parts.reading.store().decision(
+                stranger.headers["x-onehead-decision-id"]
+            )
 
 
 def test_a_reload_swaps_all_or_nothing(upstream: Upstream, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ class Exchange:
             body = self.body.chars() if self.body is not None else 0
             chars = self.asked.chars if self.asked is not None else body
             plan.input_tokens = chars / _CHARS_PER_TOKEN
-        cost = plan.predicted_cost_usd
+        cost = plan.expected_cost_usd(plan.order[0])
         if cost is None:
             model = self.state.fleet.models[plan.order[0]]
             cost = Usage(int(plan.input_tokens), int(plan.output_tokens)).cost_usd(model)

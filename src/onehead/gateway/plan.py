@@ -68,6 +68,12 @@ class Plan:
             None if self.cost_usd is None or self.row is None else float(self.cost_usd[0, self.row])
         )
 
+    def expected_cost_usd(self, model: str) -> float | None:
+        """Estimated cost of any model of the fleet; None where nothing was estimated."""
+        if self.cost_usd is None or model not in self.ids:
+            return None
+        return float(self.cost_usd[0, self.ids.index(model)])
+
     def estimates(self) -> list[tuple[str, float, float, float, str | None]]:
         """Each model with its quality, cost, reward and what keeps it from being chosen."""
         if self.choice is None or self.quality is None or self.cost_usd is None:

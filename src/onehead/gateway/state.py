@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("onehead.gateway")
 
+_STRANGERS = frozenset({401})
+"""Who has no key is counted, not written down: strangers must not be able to fill the log."""
+
 
 class State:
     """The parts that requests use, all of one configuration.
@@ -134,7 +137,7 @@ class State:
         """Have a request logged and counted. Nothing of this may break an answer."""
         try:
             record = record_of(exchange, self.version, self.config.store.prompts)
-            self.write(record)
+            self.write(record, keep=exchange.status not in _STRANGERS)
             if exchange.trace is not None:
                 exchange.trace.end(record)
         except Exception:
@@ -143,9 +146,10 @@ class State:
                 extra={"fields": {"request_id": exchange.request_id}},
             )
 
-    def write(self, record: DecisionRecord) -> None:
-        """Log and count."""
-        self.parts.writer.put(record)
+    def write(self, record: DecisionRecord, *, keep: bool = True) -> None:
+        """Count, and keep in the log."""
+        if keep:
+            self.parts.writer.put(record)
         self.parts.metrics.request(record)
         tell(record)
 
