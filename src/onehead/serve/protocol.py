@@ -77,6 +77,7 @@ class GatewayProtocol(HttpToolsProtocol):
         self._limits = limits
         self._in_headers = False
         self._header_bytes = 0
+        self._arrived = 0
         self._moved = False
         self._refused = False
         self._refusal: GatewayError | None = None
@@ -108,6 +109,7 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         self._unset_keepalive_if_required()
         self._moved = False
+        self._arrived = self._header_bytes + len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
@@ -118,7 +120,7 @@ class GatewayProtocol(HttpToolsProtocol):
             return
         if self._moved:
             return
-        self._header_bytes += len(data)  # of headers, of trailers or of a chunk's extensions
+        self._header_bytes = self._arrived  # of headers, of trailers or of a chunk's extensions
         if self._header_bytes > self._limits.header_bytes:
             self._refuse(self._too_large())
         elif self._in_headers and self._header_timer is None:
@@ -148,8 +150,7 @@ class GatewayProtocol(HttpToolsProtocol):
         if self._header_timer is not None:
             self._header_timer.cancel()
             self._header_timer = None
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._limits.header_bytes:
+        if self._arrived > self._limits.header_bytes and self._size() > self._limits.header_bytes:
             self._refusal = self._too_large()
             raise self._refusal  # stops the parser, which wraps it
         if self.parser.should_upgrade():
@@ -235,6 +236,10 @@ class GatewayProtocol(HttpToolsProtocol):
             )
         else:
             self.transport.close()  # connected, and never said a word
+
+    def _size(self) -> int:
+        """Bytes of the request line and the headers, nearly."""
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _too_large(self) -> GatewayError:
         return GatewayError(
