@@ -52,6 +52,7 @@ _DIGITS = b"0123456789"
 _TOKENIZER = BUNDLED / "tokenizer.json"
 _MOST_TOKENS = 1 << 17
 """Ids in a lexicon are below this: more than any vocabulary of word pieces, and little memory."""
+_EMPHASIS = 1 + np.log(np.maximum(np.arange(1024), 1))
 
 
 def surface(text: str) -> tuple[float, ...]:
@@ -115,7 +116,7 @@ class Lexicon:
         if not len(bag):
             return np.zeros(self.dimension, np.float32)
         pieces, counts = _counted(bag)
-        weights = self._weights.take(pieces, mode="clip") * (1 + np.log(counts))
+        weights = self._weights.take(pieces, mode="clip") * _emphasis(counts, len(bag))
         length = math.sqrt(weights @ weights)
         if length == 0:
             return np.zeros(self.dimension, np.float32)
@@ -187,6 +188,14 @@ def _counted(bag: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]
     np.add(changes, 1, out=starts[1:])
     ids = bag.take(starts, mode="clip")
     return ids, bag.searchsorted(ids, "right") - starts
+
+
+def _emphasis(counts: NDArray[np.intp], most: int) -> NDArray[np.float64]:
+    """1 + log(count) of counts up to `most`: read from a table in prompts of usual length."""
+    if most < len(_EMPHASIS):
+        return _EMPHASIS.take(counts, mode="clip")
+    emphasis: NDArray[np.float64] = 1 + np.log(counts)
+    return emphasis
 
 
 def _sharing(encoder: Encoder) -> StaticEncoder | None:

@@ -177,14 +177,22 @@ def pick(
     if eligible is not None:
         score = np.where(eligible, score, -np.inf)
     best = np.maximum.reduce(score, axis=1, keepdims=True)
-    tied = score >= best - TIE * np.maximum(np.abs(best), unit)
+    tied = score >= best - _slack(best, unit)
     if eligible is not None:
         tied &= eligible  # where all scores are −∞, those of the others too
     column: NDArray[np.intp] = tied.argmax(axis=1)
-    # A row with a NaN has no best. The sum tells in a third of the time of a look at each.
-    if np.count_nonzero(tied) != len(column) or math.isnan(np.add.reduce(best, None)):
+    # A row with a NaN has no best; among several, the ties of another might make up its number.
+    if np.count_nonzero(tied) != len(column) or (len(best) > 1 and np.isnan(best).any()):
         _settle_ties(column, tied, then_least, ids)
     return column
+
+
+def _slack(best: NDArray[np.float64], unit: float) -> NDArray[np.float64] | float:
+    """How far under the best [n, 1] a score counts as equal; a single one needs no arrays."""
+    if len(best) == 1:
+        return TIE * max(abs(best.item()), unit)
+    slack: NDArray[np.float64] = TIE * np.maximum(np.abs(best), unit)
+    return slack
 
 
 def _settle_ties(
