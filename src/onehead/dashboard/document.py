@@ -26,11 +26,20 @@ Cell: TypeAlias = str | Link
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells; the first cell names its row. `left` columns hold words, the others figures."""
+    """Rows of cells; the first cell names its row.
+
+    left, right: columns of words at either end; those between hold figures
+    """
 
     header: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     left: int = 1
+    right: int = 0
+
+    def kind(self, column: int) -> str:
+        """The class of a column's cells."""
+        inside = self.left <= column < len(self.header) - self.right
+        return "figure" if inside else "words"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ their texts) add, calibrated in the end.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,18 +15,18 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from onehead.encoders.static import BUNDLED
+from onehead.errors import UsageError
+from onehead.joining.view import arrays_of, seen
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from onehead.artifact import Artifact
 
     Floats = NDArray[np.float64]
 
-_NEEDED = (
-    "mean", "scale", "bound", "amounts.gate.weight", "amounts.gate.bias", "quality.task_quality",
-    "quality.metric", "quality.keys", "quality.sharpness", "quality.values",
-)  # fmt: skip
 _WORDS = 3
 _SHORTEST = 4
 
@@ -49,18 +50,18 @@ class Insight:
 
     def __init__(self, artifact: Artifact) -> None:
         self.artifact = artifact
-        self.known = all(name in artifact.arrays for name in _NEEDED)
+        self._arrays: Mapping[str, Floats] = {}
+        with contextlib.suppress(UsageError):  # a router of another recipe: it cannot tell
+            self._arrays = arrays_of(artifact)
+        self.known = bool(self._arrays)
         """Whether the router can tell."""
-
-    def _array(self, name: str) -> Floats:
-        return np.asarray(self.artifact.arrays[name], dtype=np.float64)
 
     @cached_property
     def kinds(self) -> list[str]:
         """A name for each kind of prompt: as the router keeps it, else its most telling words."""
         if not self.known:
             return []
-        size = self._array("quality.task_quality").shape[0]
+        size = self._arrays["quality.task_quality"].shape[0]
         named = self.artifact.manifest.hyperparameters.get("tasks")
         if isinstance(named, list) and len(named) == size:
             return _unique([str(name) for name in named])
@@ -69,28 +70,22 @@ class Insight:
     @cached_property
     def quality(self) -> Floats:
         """Mean quality of each model of the router on each kind [t, m], within [0, 1]."""
-        return np.clip(self._array("quality.task_quality"), 0.0, 1.0)
+        return np.clip(self._arrays["quality.task_quality"], 0.0, 1.0)
 
     @cached_property
     def n_anchors(self) -> int:
         """How many anchors the router has."""
-        return len(self.artifact.arrays["quality.keys"]) if self.known else 0
+        return len(self._arrays["quality.keys"]) if self.known else 0
 
     def evidence(self, features: NDArray[np.float32]) -> Evidence | None:
         """What speaks for each of the router's models on a prompt with these features [d]."""
         if not self.known:
             return None
-        x = (features.astype(np.float64) - self._array("mean")) * self._array("scale")
-        x = np.clip(x, -self._array("bound"), self._array("bound"))
-        gate = self._array("amounts.gate.weight")
-        kinds = _softmax(x[: len(gate)] @ gate + self._array("amounts.gate.bias"))
-        metric, keys = self._array("quality.metric"), self._array("quality.keys")
-        query = x[: len(metric)] @ metric
-        cosine = keys @ (query / max(float(np.linalg.norm(query)), 1e-12))
-        weights = _softmax(float(self._array("quality.sharpness").reshape(-1)[0]) * cosine)
+        view = seen(self._arrays, features.reshape(1, -1))
+        kinds, weights = view.tasks[0], view.weights[0]
         return Evidence(
-            kinds, kinds @ self._array("quality.task_quality"),
-            weights @ self._array("quality.values"), weights,
+            kinds, kinds @ self._arrays["quality.task_quality"],
+            weights @ self._arrays["quality.values"], weights,
         )  # fmt: skip
 
     def _telling_words(self, size: int) -> list[str]:
@@ -98,9 +93,9 @@ class Insight:
         arrays = self.artifact.arrays
         if "lexicon.table" not in arrays:
             return [f"kind {place + 1}" for place in range(size)]
-        table = self._array("lexicon.table") * self._array("lexicon.idf")[:, None]
+        table = arrays["lexicon.table"].astype(np.float64) * arrays["lexicon.idf"][:, None]
         width = table.shape[1]
-        gate = self._array("amounts.gate.weight")[-width:] * self._array("scale")[-width:, None]
+        gate = self._arrays["quality.gate.weight"][-width:] * self._arrays["scale"][-width:, None]
         score = table @ gate
         score -= score.mean(axis=1, keepdims=True)
         vocabulary = _vocabulary()
@@ -125,9 +120,3 @@ def _unique(names: list[str]) -> list[str]:
         seen[name] = seen.get(name, 0) + 1
         found.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
     return found
-
-
-def _softmax(scores: Floats) -> Floats:
-    raised: Floats = np.exp(scores - scores.max())
-    total: Floats = raised / raised.sum()
-    return total

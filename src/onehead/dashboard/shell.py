@@ -137,18 +137,14 @@ def notice(message: str, *, bad: bool = False) -> Markup:
 
 def table(data: Table, label: str, name: str = "") -> Markup:
     """A table that can be scrolled by itself where the page is narrow."""
-
-    def side(place: int) -> str | None:
-        return None if place < data.left else "figure"
-
     head = [
-        h("th", {"scope": "col", "class": side(place)}, text)
+        h("th", {"scope": "col", "class": data.kind(place)}, text)
         for place, text in enumerate(data.header)
     ]
     rows = [
         h("tr", {}, [
             h("th", {"scope": "row"}, cell(one)) if place == 0
-            else h("td", {"class": side(place)}, cell(one))
+            else h("td", {"class": data.kind(place)}, cell(one))
             for place, one in enumerate(row)
         ])
         for row in data.rows
@@ -156,7 +152,7 @@ def table(data: Table, label: str, name: str = "") -> Markup:
     return h(
         "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label},
         h(
-            "table", {"data-table": name or None, "data-left": data.left},
+            "table", {"data-table": name or None, "data-left": data.left, "data-right": data.right},
             h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows),
         ),
     )  # fmt: skip
@@ -204,7 +200,7 @@ def _cards(cards: Sequence[Card]) -> Markup | None:
         )
         for card in cards
     ]  # fmt: skip
-    return h("dl", {"class": "cards"}, items)
+    return h("dl", {"class": "cards" if len(items) % 4 else "cards four"}, items)
 
 
 def _parts(parts: Sequence[Chart | Section]) -> Markup:

@@ -90,10 +90,14 @@ def view(
         UsageError: the router is of a recipe whose columns cannot be solved for.
         ArtifactError, EncoderError: the router or its encoder cannot be used.
     """
-    arrays = _arrays(artifact)
+    arrays = arrays_of(artifact)
     encoder = encoder or load_encoder(artifact.manifest.encoder.spec)
     Router(artifact, encoder)  # refuses what does not fit together
-    features = Featurizer(encoder, Lexicon.of(artifact.arrays))(texts, cache)
+    return seen(arrays, Featurizer(encoder, Lexicon.of(artifact.arrays))(texts, cache))
+
+
+def seen(arrays: Mapping[str, Floats], features: NDArray[np.floating[Any]]) -> View:
+    """What the heads see of features [n, d]; `arrays` as `arrays_of` gives them."""
     bound = arrays["bound"]
     x = np.clip((features - arrays["mean"]) * arrays["scale"], -bound, bound)
     tasks = _softmax(x @ arrays["quality.gate.weight"] + arrays["quality.gate.bias"])
@@ -105,7 +109,7 @@ def view(
     return View(arrays, tasks, weights, np.concatenate([x, tasks], axis=1))
 
 
-def _arrays(artifact: Artifact) -> dict[str, Floats]:
+def arrays_of(artifact: Artifact) -> dict[str, Floats]:
     """The arrays of recipe `attention`; UsageError for another recipe."""
     found: Mapping[str, NDArray[Any]] = {
         **{

@@ -35,8 +35,8 @@ class Scale:
 
     def vega(self) -> dict[str, Any]:
         """This scale in a Vega-Lite encoding."""
-        kind = "log" if self.log else "linear"
-        return {"type": kind, "domain": [self.low, self.high], "nice": False, "zero": False}
+        scale = {"domain": [self.low, self.high], "nice": False}
+        return {"type": "log", **scale} if self.log else {"type": "linear", "zero": False, **scale}
 
 
 def log_scale(values: Iterable[float], pixels: float, *, margin: float = 0.06) -> Scale:

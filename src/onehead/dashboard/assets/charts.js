@@ -58,12 +58,13 @@
   function fill(table, rows) {
     const body = table.tBodies[0];
     const left = Number(table.dataset.left);
+    const right = Number(table.dataset.right);
     const fresh = rows.map((row) => {
       const line = document.createElement("tr");
       row.forEach((cell, column) => {
         const one = document.createElement(column ? "td" : "th");
         if (!column) one.scope = "row";
-        if (column >= left) one.className = "figure";
+        one.className = column >= left && column < row.length - right ? "figure" : "words";
         if (cell && typeof cell === "object") {
           const link = document.createElement("a");
           link.textContent = cell.text;

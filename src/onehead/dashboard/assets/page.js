@@ -25,6 +25,9 @@
     label();
   }
 
+  const here = document.querySelector(".pages a[aria-current]");
+  if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 16;
+
   // Only a script of this origin can send this header, so no other site can act for the reader.
   window.onehead = {
     async ask(path, body) {

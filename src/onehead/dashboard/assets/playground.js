@@ -154,7 +154,7 @@
   }
 
   function tellEvidence() {
-    const kinds = known.kinds.map((one) => `${one.kind} ${(one.share * 100).toFixed(0)} %`);
+    const kinds = known.kinds.filter((one) => one.share >= 0.01).map((one) => `${one.kind} ${(one.share * 100).toFixed(0)} %`);
     $("mix").textContent = `Confidence ${known.confidence.toFixed(2)}: how near the prompt lies to `
       + `what the router was trained on.${kinds.length ? ` Most like: ${kinds.join(" · ")}.` : ""}`;
     $("evidence").textContent = known.near

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from onehead.config import CAPABILITIES
 from onehead.dashboard import words
 from onehead.dashboard.data import calibration
 from onehead.dashboard.document import Chart, Document, Link, Section, Table
@@ -85,7 +86,7 @@ def _offers(context: Context) -> Section:
                 words.quality(known[0] if known else None, 3),
                 words.usd(known[1] if known else None),
                 "chosen or named" if model.auto else "named only",
-                ", ".join(sorted(model.capabilities)) or "none",
+                _abilities(model),
             )
         )
     header = (
@@ -93,10 +94,18 @@ def _offers(context: Context) -> Section:
         "expected quality", "expected cost", "answers when", "capabilities",
     )  # fmt: skip
     return Section(
-        "offers", "Prices and limits", Table(header, tuple(rows)),
+        "offers", "Prices and limits", Table(header, tuple(rows), right=2),
         "Expected quality and cost are means over the prompts that the router was trained on, at "
         "the prices in force.",
     )  # fmt: skip
+
+
+def _abilities(model: ModelConfig) -> str:
+    """What a model takes, or what it lacks, whichever is shorter."""
+    has, lacks = sorted(model.capabilities), sorted(frozenset(CAPABILITIES) - model.capabilities)
+    if len(lacks) < len(has):
+        return f"all but {', '.join(lacks)}" if lacks else "all"
+    return ", ".join(has) or "none"
 
 
 def _price(model: ModelConfig, usd: float | None) -> str:

@@ -141,23 +141,27 @@ def _labelled(name: str, label: str, control: Markup, *, wide: bool = False) -> 
 
 
 def _list(visit: Visit, found: Page) -> Markup:
-    head = (
-        "time",
-        "asked for",
-        "answered",
-        "outcome",
-        "cost",
-        "expected quality",
-        "latency",
-        "prompt",
-    )
-    rows = [_row(visit, one) for one in found.decisions]
+    """The decisions as a table; a narrow page leaves out what one can do without."""
+    head = [
+        h("th", {"scope": "col", "class": kind}, text)
+        for text, kind in (
+            ("time, UTC", None),
+            ("prompt", None),
+            ("answered by", None),
+            ("outcome", None),
+            ("cost", "figure"),
+            ("expected quality", "figure roomy"),
+            ("latency", "figure roomy"),
+            ("asked for", "roomy"),
+        )
+    ]
     return h(
-        "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": "Decisions"},
+        "div",
+        {"class": "scroll tall", "tabindex": "0", "role": "region", "aria-label": "Decisions"},
         h(
             "table", {"data-table": "decisions"},
-            h("thead", {}, h("tr", {}, [h("th", {"scope": "col"}, text) for text in head])),
-            h("tbody", {}, rows),
+            h("thead", {}, h("tr", {}, head)),
+            h("tbody", {}, [_row(visit, one) for one in found.decisions]),
         ),
     )  # fmt: skip
 
@@ -165,16 +169,17 @@ def _list(visit: Visit, found: Page) -> Markup:
 def _row(visit: Visit, one: DecisionRecord) -> Markup:
     address = f"/ui/decisions/{one.decision_id}"
     preview = _preview(one) if visit.own(one.key) else "of another key"
+    time = words.moment(one.at).removesuffix(" UTC")
     return h(
         "tr", {},
-        h("th", {"scope": "row"}, h("a", {"href": address}, words.moment(one.at))),
-        h("td", {}, one.asked_model or words.NOTHING),
-        h("td", {}, one.model or words.NOTHING, _stood_in(one)),
-        h("td", {}, _tag(one)),
-        h("td", {}, words.usd(one.cost_usd)),
-        h("td", {}, words.quality(one.predicted_quality)),
-        h("td", {}, words.seconds(one.total_s)),
+        h("th", {"scope": "row", "class": "time"}, h("a", {"href": address}, time)),
         h("td", {"class": "wrap muted"}, preview),
+        h("td", {"class": "words"}, one.model or words.NOTHING, _stood_in(one)),
+        h("td", {}, _tag(one)),
+        h("td", {"class": "figure"}, words.usd(one.cost_usd)),
+        h("td", {"class": "figure roomy"}, words.quality(one.predicted_quality)),
+        h("td", {"class": "figure roomy"}, words.seconds(one.total_s)),
+        h("td", {"class": "words roomy"}, one.asked_model or words.NOTHING),
     )  # fmt: skip
 
 
@@ -292,7 +297,7 @@ def _estimates(one: DecisionRecord) -> Markup | None:
     header = ("model", "quality", "cost", "reward", "eligible")
     return join(
         h("h2", {}, "What the models were expected to do"),
-        table(Table(header, rows), "Estimates of every model"),
+        table(Table(header, rows, right=1), "Estimates of every model"),
     )
 
 
@@ -335,7 +340,7 @@ def _attempts(one: DecisionRecord) -> Markup | None:
     )
     return join(
         h("h3", {}, "Attempts"),
-        table(Table(("model", "outcome", "status", "took"), rows), "Attempts"),
+        table(Table(("model", "outcome", "status", "took"), rows, left=2), "Attempts"),
     )
 
 
@@ -373,11 +378,16 @@ def _feedback(one: DecisionRecord, said: list[Feedback], *, own: bool) -> Markup
         known,
         h(
             "div", {"class": "thumbs", "data-decision": one.decision_id},
-            h("button", {"type": "button", "class": "quiet", "data-quality": "1"}, "👍 good"),
-            h("button", {"type": "button", "class": "quiet", "data-quality": "0"}, "👎 bad"),
+            h("button", {"type": "button", "class": "quiet", "data-quality": "1"}, _thumb("up"), "good"),
+            h("button", {"type": "button", "class": "quiet", "data-quality": "0"}, _thumb("down"), "bad"),
             h("label", {"for": "comment", "class": "sr"}, "Comment"),
             h("textarea", {"id": "comment", "rows": "1", "maxlength": "4000",
                            "placeholder": "comment, before you press a thumb"}),
             h("span", {"role": "status", "class": "muted small"}),
         ),
     )  # fmt: skip
+
+
+def _thumb(way: str) -> Markup:
+    """A mark that every font has."""
+    return h("span", {"aria-hidden": "true"}, "▲ " if way == "up" else "▼ ")

@@ -43,7 +43,7 @@ def heat_chart(
                     "text": f"{row[place] * 100:.0f}",
                 }
             )
-    place = {
+    grid: dict[str, Any] = {
         "x": {
             "field": "kind",
             "type": "nominal",
@@ -61,12 +61,12 @@ def heat_chart(
     layers = [
         {
             "mark": {"type": "rect", "stroke": PAPER, "strokeWidth": 1},
-            "encoding": {**place, "color": {"field": "colour", **literal}},
+            "encoding": {**grid, "color": {"field": "colour", **literal}},
         },
         {
             "mark": {"type": "text", "fontSize": 10},
             "encoding": {
-                **place,
+                **grid,
                 "text": {"field": "text", "type": "nominal"},
                 "color": {"field": "ink", **literal},
             },

@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 HEIGHT = 200
-_CLOCK_UNTIL_S = 3 * 86_400
+_TICK_ROOM = 70
+"""Pixels that a time takes on an axis."""
+_TICKS_S = (
+    *(60 * n for n in (1, 5, 10, 15, 30)),
+    *(3600 * n for n in (1, 2, 3, 6, 12)),
+    *(86_400 * n for n in (1, 2, 7, 14, 28, 91, 182, 364)),
+)
 _DAY = "utcFormat(datum.value, '%b %-d')"
 _CLOCK = (
     "utchours(datum.value) + utcminutes(datum.value) == 0 ? "
@@ -124,7 +130,7 @@ def lines_over_time(
     marks.append({
         "data": {"values": values},
         "mark": {"type": "line", "strokeWidth": 2, "point": point, "invalid": "break-paths-show-domains"},
-        "encoding": {"x": _time("at", spans), "y": y, "color": colour, "strokeDash": dash},
+        "encoding": {"x": _time("at", spans, width), "y": y, "color": colour, "strokeDash": dash},
     })  # fmt: skip
     told = f"{title} over time: {', '.join(lines)}."
     return chart(width, height, told, layer=marks)
@@ -140,7 +146,7 @@ def band_over_time(
         axis = {"title": title, "tickCount": 5}
         return {"field": field, "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": axis}
 
-    x = _time("at", spans)
+    x = _time("at", spans, width)
     layers = [
         {
             "mark": {"type": "area", "color": ROUTER, "opacity": 0.25},
@@ -161,10 +167,10 @@ def _bars(
     domain: list[float], told: str, size: tuple[int, int], legend: bool = True,
 ) -> dict[str, Any]:  # fmt: skip
     """Stacked bars, a span wide each; the layers are stacked already."""
-    bar = {
+    bar: dict[str, Any] = {
         "mark": {"type": "bar", "stroke": PAPER, "strokeWidth": 0.75, "opacity": 1},
         "encoding": {
-            "x": _time("start", spans),
+            "x": _time("start", spans, size[0]),
             "x2": {"field": "end"},
             "y": {
                 "field": "low",
@@ -206,15 +212,18 @@ def _middle(spans: Spans, place: int) -> float:
     return (spans["since"] + (place + 0.5) * spans["step_s"]) * 1000
 
 
-def _time(field: str, spans: Spans) -> dict[str, Any]:
-    first = spans["since"] * 1000
-    last = first + spans["step_s"] * spans["count"] * 1000
+def _time(field: str, spans: Spans, width: int) -> dict[str, Any]:
+    """Milliseconds on a plain axis with ticks at round times: no clock but UTC has a say."""
+    first, last = spans["since"], spans["since"] + spans["step_s"] * spans["count"]
+    most = max(width // _TICK_ROOM, 2)
+    step = next((one for one in _TICKS_S if (last - first) / one <= most), _TICKS_S[-1])
+    ticks = range(-int(-first // step) * step, int(last) + 1, step)
     axis = {
         "title": None,
         "grid": False,
-        "tickCount": 5,
+        "values": [tick * 1000 for tick in ticks],
         "labelOverlap": "greedy",
-        "labelExpr": _CLOCK if last - first <= _CLOCK_UNTIL_S * 1000 else _DAY,
+        "labelExpr": _DAY if step % 86_400 == 0 else _CLOCK,
     }
-    scale = {"type": "utc", "domain": [first, last], "nice": False}
-    return {"field": field, "type": "temporal", "scale": scale, "axis": axis}
+    scale = {"domain": [first * 1000, last * 1000], "nice": False, "zero": False}
+    return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
