@@ -210,8 +210,29 @@ def test_workers_that_start_and_write_at_once_count_everything_once(
         thread.start()
     for thread in threads:
         thread.join()
-    assert failures == []
+    assert not failures, failures
     with Store.open(store_url) as store:
         assert store.count() == 280
         assert store.totals(NOON - 60, NOON + 600).overall().requests == 280
         assert store.spend("team", "") == pytest.approx(280 * 0.0015)
+
+
+@pytest.mark.parametrize("databases", [3])
+def test_many_open_a_new_log_at_once(databases: int, postgres: Server, tmp_path: Path) -> None:
+    urls = [postgres.empty() for _ in range(databases)]
+    urls += [f"sqlite:///{tmp_path / f'{i}.db'}" for i in range(databases)]
+    failures: list[BaseException] = []
+
+    def opened(url: str) -> None:
+        try:
+            Store.open(url, patience_s=30).close()
+        except BaseException as error:  # noqa: BLE001  (told in the test's own thread)
+            failures.append(error)
+
+    for url in urls:
+        threads = [threading.Thread(target=opened, args=(url,)) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failures, failures

@@ -31,6 +31,7 @@ def migrate(database: Database) -> None:
             if connection.lock_sql is not None:
                 connection.run(connection.lock_sql)
             connection.run(_TABLE)
+            _refuse_foreign(connection, database.name)
             for name, statements in _missing(connection, database.name):
                 for statement in statements:
                     connection.run(statement)
@@ -50,8 +51,13 @@ def _missing(connection: Connection, where: str) -> list[tuple[str, tuple[str, .
             f"{where}: the store is of a newer version of onehead: it has the migration "
             f"{unknown[-1]!r}, which this one does not know. Upgrade onehead, or use another store."
         )
+    return [(name, statements) for name, statements in MIGRATIONS if name not in done]
+
+
+def _refuse_foreign(connection: Connection, where: str) -> None:
+    """StoreError where the tables are another program's; asked when nobody else is migrating."""
+    done = connection.rows("SELECT name FROM migrations LIMIT 1")
     if not done and connection.has_table("decisions"):
         raise StoreError(
             f"{where}: holds a table 'decisions' that is not onehead's. Use a database of its own."
         )
-    return [(name, statements) for name, statements in MIGRATIONS if name not in done]

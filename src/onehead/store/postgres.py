@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from onehead.store.place import Place
 
 _AT_ONCE: Final = 1000
+_HAS_TABLE: Final = (
+    "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace "
+    "WHERE c.relname = ? AND n.nspname = ANY (current_schemas(false))"
+)
 _MIGRATIONS: Final = 0x6F6E656865  # any number that means this program's migrations to the server
 
 
@@ -105,7 +109,9 @@ class PostgresConnection(Connection):
 
     def has_table(self, name: str) -> bool:
         """Whether there is such a table where unqualified names are looked for."""
-        return self.rows("SELECT to_regclass(?) IS NOT NULL", (name,))[0][0] is True
+        # Asked of the catalogue's rows: to_regclass may answer from a cache that another session's
+        # migration has not reached.
+        return bool(self.rows(_HAS_TABLE, (name,)))
 
     def close(self) -> None:
         """End the connection."""
