@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from test_gateway_accounts import NOON, key, nothing
 
 from onehead.gateway.accounts import Accounts, BudgetExceeded, RateLimited
+from onehead.gateway.place import FOLDER, WORKER, Place, place_of_environment
 from onehead.gateway.rates import Minute
-from onehead.gateway.shared import FOLDER, WORKER, Place, SharedKey, place_of_environment
+from onehead.gateway.shared import SharedKey
 
 if TYPE_CHECKING:
     from pathlib import Path

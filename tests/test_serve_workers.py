@@ -6,6 +6,8 @@ import contextlib
 import http.client
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from typing import TYPE_CHECKING
@@ -169,3 +171,14 @@ def test_workers_that_cannot_start_end_it_all_with_one_line(tmp_path: Path) -> N
     lines = Counter(log.read_text("utf-8").splitlines())
     assert lines["error: the router is damaged; train it again."] == 1
     assert "Traceback" not in log.read_text("utf-8")
+
+
+def test_the_supervisor_imports_nothing_that_starts_threads() -> None:
+    """It forks: a lock that another thread holds would stay locked. (BLAS's threads end before a fork.)"""
+    code = (
+        "import sys, threading, onehead.serve\n"
+        "heavy = {'onnxruntime', 'aiohttp', 'prometheus_client', 'onehead.gateway.app'}\n"
+        "print(sorted(heavy & set(sys.modules)), threading.active_count())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[] 1\n"

@@ -28,8 +28,9 @@ from onehead.gateway.budgets import (
     period_start,
 )
 from onehead.gateway.errors import GatewayError
+from onehead.gateway.place import Place, place_of_environment
 from onehead.gateway.rates import Minute
-from onehead.gateway.shared import Place, SharedKey, SharedMinute, place_of_environment
+from onehead.gateway.shared import SharedKey, SharedMinute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

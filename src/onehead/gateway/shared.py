@@ -11,42 +11,23 @@ import mmap
 import os
 import weakref
 from contextlib import contextmanager
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from onehead.gateway.rates import WINDOW_S
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-FOLDER: Final = "ONEHEAD_SHARED"
-WORKER: Final = "ONEHEAD_WORKER"
-"""Environment variables that the supervisor sets: the folder, and `number/count`."""
+    from onehead.gateway.place import Place
+
 _RING: Final = 64
 """Seconds that a row remembers; a window of 61 fits."""
 _CELLS: Final = 4 * _RING + 1
 _NUMBER: Final = np.dtype(np.float64)
-
-
-class Place(NamedTuple):
-    """Which of how many workers this is, and where they meet."""
-
-    folder: Path
-    worker: int
-    workers: int
-
-
-def place_of_environment(environment: Mapping[str, str] = os.environ) -> Place | None:
-    """The place that the supervisor gave this worker; None without one."""
-    folder, worker = environment.get(FOLDER), environment.get(WORKER)
-    if not folder or not worker:
-        return None
-    number, _, count = worker.partition("/")
-    return Place(Path(folder), int(number), int(count))
 
 
 class SharedMinute:

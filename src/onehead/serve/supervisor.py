@@ -22,7 +22,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from onehead.errors import OneheadError, UsageError
-from onehead.gateway import shared
+from onehead.gateway.place import FOLDER, WORKER
 from onehead.serve.logs import logger
 from onehead.serve.server import Worker, event_loop
 
@@ -127,8 +127,8 @@ class Supervisor:
         for one in (self._life, ours, self._wake, *(c.pipe for c in self._children.values())):
             one.close()
         self._selector.close()
-        os.environ[shared.WORKER] = f"{number}/{self._workers}"
-        os.environ[shared.FOLDER] = self._folder
+        os.environ[WORKER] = f"{number}/{self._workers}"
+        os.environ[FOLDER] = self._folder
         try:
             with asyncio.Runner(loop_factory=event_loop) as runner:
                 runner.run(self._serve(theirs))
