@@ -204,8 +204,9 @@ def stand_in(config: Path) -> list[str]:
 def main() -> None:
     from onehead.cli.run import _fail
     from onehead.errors import OneheadError
-    from onehead.serve import Overrides, read, run
+    from onehead.serve import Overrides, read, run, supervisor
 
+    supervisor.SILENT_S = float(os.environ.get("STAND_IN_SILENT_S", supervisor.SILENT_S))
     path = Path(sys.argv[1])
     overrides = Overrides(**json.loads(sys.argv[2]) if len(sys.argv) > 2 else {})
     try:

@@ -96,6 +96,18 @@ def test_a_worker_that_dies_at_once_again_and_again_is_given_a_pause(server: Ser
     assert "another one starts in" in server.said()
 
 
+def test_a_worker_that_hangs_is_killed_and_replaced(tmp_path: Path) -> None:
+    patience = {"TMPDIR": str(tmp_path), "STAND_IN_SILENT_S": "4"}
+    with served(stand_in(write(tmp_path)), tmp_path / "log", patience) as server:
+        victim = min(workers(server))
+        os.kill(victim, signal.SIGSTOP)
+        server.wait_for(r"worker \d hangs")
+        server.wait_for(r"worker \d started", 3)
+        until(lambda: len(workers(server)) == 2, "no worker came instead")
+        assert victim not in workers(server)
+        assert server.said().count("died") == 1
+
+
 def test_reload_reaches_every_worker_and_those_that_come_later(
     server: Served, tmp_path: Path
 ) -> None:

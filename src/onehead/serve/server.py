@@ -58,7 +58,7 @@ class Worker:
 
     config: in force when the worker starts
     load: reads the configuration anew for a reload
-    report: told "ready", "reloaded" and "refused" as they happen
+    report: told "ready", "reloaded" and "refused" as they happen, and "alive" every second
     interrupts: whether Ctrl-C is for this process to answer
     """
 
@@ -138,6 +138,7 @@ class Worker:
         self._state.default_headers = [(b"date", formatdate(now, usegmt=True).encode())]
         if self.app.ready:
             self.app.tick()
+        self._report("alive")
         loop.call_later(1 - now % 1, self._tick, loop)
 
     async def _reload_on_demand(self) -> None:

@@ -1,13 +1,15 @@
 """Several workers on one socket: started together, replaced when they die, stopped together.
 
 The parent binds the socket and forks. It loads no router and serves nothing, so a fork copies little,
-and there is no thread that could hold a lock. A worker tells the parent through a pipe that it is
-ready; the parent's death closes another pipe, which tells the workers to stop.
+and no thread could hold a lock (BLAS ends its own before a fork). A worker tells the parent through a
+pipe that it is ready, and every second that it is alive; the parent's death closes another pipe, which
+tells the workers to stop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import multiprocessing
 import os
 import selectors
@@ -16,7 +18,7 @@ import signal
 import socket
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -37,6 +39,8 @@ _YOUNG_S: Final = 5.0
 _MAX_PAUSE_S: Final = 30.0
 _GRACE_S: Final = 15.0
 """What workers get beyond drain_s to write down what they know."""
+SILENT_S = 60.0
+"""After so long without a word a worker hangs, and is killed."""
 _SIGNALS: Final = ("SIGTERM", "SIGINT", "SIGHUP", "SIGCHLD")
 
 
@@ -57,6 +61,7 @@ class _Child:
     pipe: socket.socket
     started: float = field(default_factory=time.monotonic)
     was_ready: bool = False
+    spoke: float = field(default_factory=time.monotonic)
     heard: bytes = b""
 
 
@@ -98,6 +103,7 @@ class Supervisor:
                 self._start(number)
             while not self._stopping:
                 self._wait(self._until_due())
+                self._kill_silent()
                 for number in [one for one, when in self._due.items() if when <= time.monotonic()]:
                     del self._due[number]
                     self._start(number)
@@ -141,9 +147,10 @@ class Supervisor:
             self._create_app(self._config),
             self._config,
             load=self._load,
-            report=lambda word: pipe.sendall(f"{word}\n".encode()),
+            report=partial(_say, pipe),
             interrupts=False,
         )
+        pipe.setblocking(False)  # a supervisor that was stopped must not stop its workers
         loop = asyncio.get_running_loop()
         loop.add_reader(self._lifeline, partial(self._orphaned, loop, worker))
         await worker.run(self._listener)
@@ -175,12 +182,21 @@ class Supervisor:
             for one in (self._woken, self._wake, self._life, self._lifeline):
                 one.close()
 
-    def _until_due(self) -> float | None:
-        return max(min(self._due.values()) - time.monotonic(), 0) if self._due else None
+    def _until_due(self) -> float:
+        """Seconds until a worker is to be started, or looked after."""
+        return max(min(self._due.values(), default=math.inf) - time.monotonic(), 0)
 
-    def _wait(self, timeout: float | None) -> None:
+    def _kill_silent(self) -> None:
+        """Kill workers that were ready and hang; `_gone` then replaces them."""
+        for child in self._children.values():
+            if child.was_ready and time.monotonic() - child.spoke > SILENT_S:
+                logger.error("worker %d hangs; it is killed", child.number)
+                child.process.kill()
+                child.was_ready = False
+
+    def _wait(self, timeout: float) -> None:
         """Handle what signals and workers say, at most for `timeout` seconds."""
-        for key, _ in self._selector.select(timeout):
+        for key, _ in self._selector.select(min(timeout, SILENT_S / 4)):
             if key.data is None:
                 for number in set(self._woken.recv(4096)):
                     self._on_signal(number)
@@ -211,6 +227,7 @@ class Supervisor:
             return
         except ConnectionError:
             data = b""
+        child.spoke = time.monotonic()
         *lines, child.heard = (child.heard + data).split(b"\n")
         for line in lines:
             self._on_word(child, *line.decode("utf-8", "replace").split(" ", 2))
@@ -276,6 +293,12 @@ class Supervisor:
             logger.error("worker %d does not end; it is killed", child.number)
             child.process.kill()
             child.process.join()
+
+
+def _say(pipe: socket.socket, word: str) -> None:
+    """Tell the supervisor; one that has gone is noticed elsewhere."""
+    with suppress(OSError):
+        pipe.sendall(f"{word}\n".encode())
 
 
 @contextmanager
