@@ -34,6 +34,8 @@ _AMOUNT = Prior(level=2.0, task=0.3, anchor=0.0, noise=0.3)
 _ALIKE = 0.3
 """Correlation of what estimates miss of two models on one prompt: how hard it really was."""
 _CALIBRATION_COUNT = 500.0
+_USUAL = "usual"
+"""The array of what is taken where a prompt is unlike all that is known; older routers lack it."""
 _SMEARING_COUNT = 20.0
 
 
@@ -122,6 +124,12 @@ def join(
     easier = _easier(seen.raw, own, artifact)
     columns, estimated = _quality_columns(seen, quality, easier)
     amounts, tokens = _amount_columns(seen, artifact, card, logs)
+    if _USUAL in artifact.arrays:
+        columns[_USUAL] = recalibrated(
+            columns["quality.task_quality"].mean()[None, None],
+            columns["quality.slope"][None],
+            columns["quality.offset"][None],
+        )[0, 0]
     profile = _profile(artifact, card, seen, estimated, tokens)
     return artifact.plus(card, columns | amounts, profile)
 

@@ -58,7 +58,7 @@ def export(
 def _model_axes(network: RouterNetwork) -> dict[str, int]:
     """Array name → model axis, from what each head declares."""
     return {
-        f"{path}.{name}": axis
+        f"{path}.{name}".removeprefix("."): axis
         for path, module in network.named_modules()
         for name, axis in getattr(module, "model_axes", {}).items()
     }

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Amounts = tuple[Tensor, Tensor]
 
+TRUSTED = 0.5
+"""Estimates are taken as they are from this confidence on (`benchmarks/unknown.py`)."""
 SCORE_FLOOR = -60.0
 """Attention scores this far under the greatest weigh nothing; lower ones would be denormal numbers,
 which are slow."""
@@ -28,11 +30,16 @@ class RouterNetwork(nn.Module):
     """Standardisation and four heads.
 
     standard: mean, scale and bound of the features, [d] each
+    usual: quality of each model whatever the prompt [m]; None: estimates stay as they are. The
+        estimates of a prompt whose confidence is below `TRUSTED` are drawn toward it, all the way
+        where confidence is 0: there the router picks as one that never reads the prompt.
     """
 
+    model_axes: ClassVar[Mapping[str, int]] = {"usual": 0}
     mean: Tensor
     scale: Tensor
     bound: Tensor
+    usual: Tensor | None
 
     def __init__(
         self,
@@ -40,10 +47,12 @@ class RouterNetwork(nn.Module):
         quality: nn.Module,
         amounts: nn.Module,
         confidence: nn.Module,
+        usual: Tensor | None = None,
     ) -> None:
         super().__init__()
         for name, column in zip(("mean", "scale", "bound"), standard, strict=True):
             self.register_buffer(name, column)
+        self.register_buffer("usual", usual)
         self.quality, self.amounts, self.confidence = quality, amounts, confidence
 
     def forward(self, features: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -51,7 +60,11 @@ class RouterNetwork(nn.Module):
         x = (features - self.mean) * self.scale
         x = torch.minimum(torch.maximum(x, -self.bound), self.bound)
         log_input, log_output = self.amounts(x)
-        return self.quality(x), log_input, log_output, self.confidence(x)
+        quality, confidence = self.quality(x), self.confidence(x)
+        if self.usual is not None:
+            trust = torch.clamp(confidence * (1 / TRUSTED), max=1.0).unsqueeze(1)
+            quality = self.usual + trust * (quality - self.usual)
+        return quality, log_input, log_output, confidence
 
 
 def attention(query: Tensor, keys: Tensor, sharpness: Tensor) -> Tensor:
@@ -115,3 +128,30 @@ class Familiarity(nn.Module):
         vectors = functional.normalize(x[:, : self.centroids.shape[1]], dim=1)
         nearest = (vectors @ self.centroids.T).amax(dim=1)
         return torch.clamp((nearest - self.low) / (self.high - self.low), 0.0, 1.0)
+
+
+class NaturalFamiliarity(nn.Module):
+    """Confidence: familiar, and no noise.
+
+    weight [d] and bias of the log-odds that a text is no noise: 0 counts 0, `usual` counts 1,
+    linearly between; the two multiply.
+    """
+
+    weight: Tensor
+    bias: Tensor
+    usual: Tensor
+
+    def __init__(
+        self, familiarity: Familiarity, weight: Tensor, bias: Tensor, usual: Tensor
+    ) -> None:
+        super().__init__()
+        self.familiarity = familiarity
+        self.register_buffer("weight", weight)
+        self.register_buffer("bias", bias)
+        self.register_buffer("usual", usual)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Confidence [n]."""
+        natural = torch.clamp((x @ self.weight + self.bias) / self.usual, 0.0, 1.0)
+        confidence: Tensor = self.familiarity(x) * natural
+        return confidence

@@ -24,20 +24,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from onehead.calibrate import calibrate
-from onehead.training.gate import Labelled, fit_gate, held_out_probabilities, labels_of, task_means
-from onehead.training.networks import Amounts, LinearAmounts, attention
+from onehead.calibrate import calibrate, recalibrated
+from onehead.training.gate import (
+    Labelled,
+    fit_gate,
+    held_out_probabilities,
+    labels_of,
+    task_means,
+)
+from onehead.training.networks import Amounts, LinearAmounts, NaturalFamiliarity, attention
 from onehead.training.recipes.base import (
     Fitted,
     Options,
     Recipe,
     Standard,
     assemble,
+    familiarity,
     linear_amounts,
     ridge,
     tensor,
     unit,
 )
+from onehead.training.unnatural import fit_naturalness
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,6 +54,7 @@ if TYPE_CHECKING:
 
     from onehead.training.examples import Examples
     from onehead.training.gate import TaskGate
+    from onehead.training.unnatural import Naturalness
 
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
@@ -190,12 +199,24 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
         "slope": slope,
         "offset": offset,
     }
+    natural = fit_naturalness(examples, gate.lexicon, seed)
+    lexicon = natural.onto(gate.lexicon)
     network_gate = _network_gate(gate, float(options["gate_dense"]))
     quality = AnchorAttention(network_gate, {name: tensor(a) for name, a in arrays.items()})
-    blind = np.zeros((len(examples), gate.lexicon.dimension))
+    blind = np.zeros((len(examples), lexicon.dimension))
     inputs = np.concatenate([standard.x, blind, held_out], axis=1).astype(np.float32)
     amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs))
-    return assemble(examples, standard, quality, amounts, seed, lexicon=gate.lexicon)
+    usual = recalibrated(means.mean(axis=0)[None], slope, offset)[0]
+    return assemble(
+        examples,
+        standard,
+        quality,
+        amounts,
+        seed,
+        lexicon=lexicon,
+        confidence=_confidence(natural, examples, inputs.shape[1] - len(tasks), seed),
+        usual=tensor(usual),
+    )
 
 
 def solve_values(weights: Floats, left: Floats, options: Options) -> Floats:
@@ -249,9 +270,24 @@ def _held_out(labelled: Labelled, strength: float, fold: Rows) -> Floats:
 
 
 def _network_gate(gate: TaskGate, dense_scale: float) -> Gate:
-    """The classifier over (standardised dense features, lexicon)."""
-    weight = np.concatenate([gate.dense * dense_scale, gate.lexical])
+    """The classifier over (standardised dense features, lexicon, the column of naturalness)."""
+    last = np.zeros((1, len(gate.tasks)))
+    weight = np.concatenate([gate.dense * dense_scale, gate.lexical, last])
     return Gate(tensor(weight), tensor(gate.bias))
+
+
+def _confidence(
+    natural: Naturalness, examples: Examples, width: int, seed: int
+) -> NaturalFamiliarity:
+    """Familiarity, and the log-odds of being no noise, which are the last of `width` features."""
+    weight = np.zeros(width)
+    weight[-1] = 1.0
+    return NaturalFamiliarity(
+        familiarity(examples, seed),
+        tensor(weight),
+        torch.tensor(natural.bias),
+        torch.tensor(natural.usual),
+    )
 
 
 ATTENTION = Recipe(

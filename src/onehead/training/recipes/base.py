@@ -113,11 +113,13 @@ def assemble(
     seed: int,
     *,
     lexicon: Lexicon | None = None,
+    confidence: torch.nn.Module | None = None,
+    usual: torch.Tensor | None = None,
 ) -> Fitted:
-    """A network from its heads."""
+    """A network from its heads; confidence is familiarity unless given."""
     columns = standard.widened(lexicon.dimension if lexicon else 0)
-    network = RouterNetwork(columns, quality, amounts, familiarity(examples, seed))
-    return Fitted(network, lexicon)
+    confidence = confidence or familiarity(examples, seed)
+    return Fitted(RouterNetwork(columns, quality, amounts, confidence, usual), lexicon)
 
 
 def known_mean(values: Floats) -> Floats:
