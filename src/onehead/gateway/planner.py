@@ -241,10 +241,8 @@ def _by_reward(
     chosen: int,
 ) -> list[str]:
     """The models that may stand in, the best reward first, equal ones by cost."""
-    ranks = zip(choice.rewards[0].tolist(), cost[0].tolist(), possible.tolist(), ids, strict=True)
-    others = [
-        (-reward, usd, name) for reward, usd, may, name in ranks if may and name != ids[chosen]
-    ]
+    ranks = zip(choice.score[0].tolist(), cost[0].tolist(), possible.tolist(), ids, strict=True)
+    others = [(-score, usd, name) for score, usd, may, name in ranks if may and name != ids[chosen]]
     return [name for _, _, name in sorted(others)]
 
 
