@@ -322,7 +322,7 @@ def test_a_port_in_use_is_one_line_and_exit_2() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--host", "0.0.0.0"], "keys is empty"),
+        (["--host", "0.0.0.0"], "without a key"),
         (
             ["--host", "no.such.host.invalid", "--config", "{keyed}"],
             "is no address of this machine",
