@@ -203,10 +203,10 @@ def _serving(app: Any, lifespan: str) -> Iterator[str]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     pause = threading.Event()
-    while not server.started and thread.is_alive():
-        pause.wait(0.02)
-    assert thread.is_alive(), "the server did not start"
     try:
+        while not server.started and thread.is_alive():
+            pause.wait(0.02)
+        assert thread.is_alive(), "the server did not start"
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
     finally:
         server.should_exit = True

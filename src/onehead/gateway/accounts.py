@@ -192,7 +192,10 @@ class Accounts:
             if hmac.compare_digest(account.digest, digest):
                 found = account.config
         if found is None:
-            raise Unauthorized("this API key is not known here; check it, or ask for another one.")
+            # LiteLLM's client knows a wrong key by OpenAI's first words alone.
+            raise Unauthorized(
+                "Incorrect API key provided: it is not known here; check it, or ask for another one."
+            )
         return found
 
     def admit(
