@@ -13,6 +13,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from common import RESULTS, ROOT
+from page_models import model_sections
 from page_preferences import preference_pictures, preference_sections
 from page_readme import readme_table
 from page_speed import speed_sections
@@ -64,7 +65,13 @@ def page(found: dict[str, Any]) -> str:
     recipes = sections(
         found["recipes"], lambda name: f"{PICTURES.name}/{name}.svg" if name in drawn else None
     )
-    parts = [INTRODUCTION, *recipes, *preference_sections(found), *speed_sections(found)]
+    parts = [
+        INTRODUCTION,
+        *recipes,
+        *preference_sections(found),
+        *model_sections(found),
+        *speed_sections(found),
+    ]
     return "\n".join(part.rstrip("\n") + "\n" for part in parts)
 
 

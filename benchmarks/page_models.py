@@ -1,0 +1,138 @@
+"""Models that join, pools of any size, and prompts unlike all that is known, as pages show them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from onehead.bench.markdown import NOTHING, markdown, number, signed, taken, with_interval
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+HOW = {
+    "trained": "trained with all models",
+    "all": "joined by every outcome",
+    "chosen": "joined by chosen prompts",
+    "chosen, alone": "the same, outcomes of the pool's models not used",
+    "random": "joined by prompts drawn at random",
+    "like": "joined by likeness alone",
+    "without": "without the new models",
+}
+WAYS = {
+    "with": "with the fallback",
+    "without": "without it",
+    "usual": "nothing but what is usual",
+    "zero_router": "zero router, which knows the outcomes",
+}
+
+
+def model_sections(found: dict[str, Any]) -> Iterator[str]:
+    """What was measured of new models, of the size of pools, and of unknown prompts."""
+    if "new_models" in found:
+        yield _new_models(found["new_models"])
+    if "pools" in found:
+        yield _pools(found["pools"])
+    if "unknown" in found:
+        yield _unknown(found["unknown"])
+
+
+def _new_models(document: dict[str, Any]) -> str:
+    rows = document["rows"]
+    trained = _mean(rows, "trained", 0, "aiq")
+    lines = [
+        [
+            title + (f", {n:,}" if n else ""),
+            number(_mean(rows, how, n, "aiq")),
+            signed(_mean(rows, how, n, "aiq") - trained),
+            *(_figure(rows, how, n, name) for name in ("brier", "mean_error", "ece")),
+            _figure(rows, how, n, "cost_log_rmse", 3),
+        ]
+        for how, title in HOW.items()
+        for n in sorted({row["n"] for row in rows if row["how"] == how})
+    ]
+    header = ["", "AIQ", "minus trained", "Brier", "error of the mean", "ECE", "cost: log-RMSE"]
+    seeds = len({row["seed"] for row in rows})
+    paired = [
+        [f"{n} prompts", *(with_interval(gaps[name]) for name in ("brier", "mean_error", "aiq"))]
+        for n, gaps in document["chosen_minus_random"].items()
+    ]
+    return (
+        "## New models without training\n\n"
+        f"{document['title']}, {document['n_models']} models. Each of {seeds} seeds holds out a fifth of the "
+        "prompts and four models, among them those that routing hangs on most. A router is trained without "
+        "the four, and they join it by what is known of them on a few prompts "
+        "([`onehead models add`](method.md#new-models)). AIQ is of the whole pool on held-out prompts; the "
+        f"other figures are of the four new models there. Means over the seeds and {document['draws']} draws.\n\n"
+        f"{markdown(header, lines)}\n"
+        "Chosen minus drawn at random (Brier and error: per model; AIQ: per seed; 95 % intervals over these; "
+        "for Brier and error less is better):\n\n"
+        f"{markdown(['', 'Brier', 'error of the mean', 'AIQ'], paired)}\n{taken(document['run'])}\n"
+    )
+
+
+def _mean(rows: list[dict[str, Any]], how: str, n: int, name: str) -> float:
+    """Mean over seeds, draws and new models."""
+    return float(np.mean([row[name] for row in rows if (row["how"], row["n"]) == (how, n)]))
+
+
+def _figure(rows: list[dict[str, Any]], how: str, n: int, name: str, digits: int = 4) -> str:
+    return NOTHING if how == "without" else number(_mean(rows, how, n, name), digits)
+
+
+def _pools(document: dict[str, Any]) -> str:
+    lines = [
+        [
+            f"{row['models']:,}",
+            f"{row['us']:,.0f} µs",
+            " to ".join(f"{us:,.0f}" for us in row["range_us"]),
+        ]
+        for row in document["rows"]
+    ]
+    return (
+        "## Pools of any size\n\nProcessor time of one decision on the bundled router, cut or filled up with "
+        f"disturbed copies of its models; new prompts of {document['tokens']} tokens, median and range of "
+        f"rounds.\n\n{markdown(['models', 'one decision', 'range, µs'], lines)}\n{taken(document['run'])}\n"
+    )
+
+
+def _unknown(document: dict[str, Any]) -> str:
+    head = (
+        "## Prompts unlike all that is known\n\nEach task is left out of learning in turn. As confidence falls "
+        "below one half, estimates are drawn toward what is usual for each model. The zero router of a task "
+        "left out knows which models do well there; a router cannot.\n"
+    )
+    parts = [_of_table(entry) for entry in document["tables"].values()]
+    return "\n".join([head, *parts]) + f"\n{taken(document['run'])}\n"
+
+
+def _of_table(entry: dict[str, Any]) -> str:
+    means = [
+        [title, *(number(entry[part]["aiq"][way]) for part in ("in_distribution", "left_out"))]
+        for way, title in WAYS.items()
+    ]
+    gaps = [
+        [
+            name.replace("_", " "),
+            *(with_interval(entry[part]["gaps"][name]) for part in ("in_distribution", "left_out")),
+        ]
+        for name in entry["left_out"]["gaps"]
+    ]
+    tasks = [
+        [task, f"{one['n']:,}", *(number(one["aiq"][way]) for way in WAYS), _off(one["confidence"])]
+        for task, one in entry["tasks"].items()
+    ]
+    kinds = [[kind, _off(off)] for kind, off in entry["confidence"].items()]
+    header = ["", "usual split", "task left out"]
+    return (
+        f"### {entry['title']}\n\n{markdown(['AIQ', *header[1:]], means)}\n"
+        f"{markdown(['difference of AIQ', *header[1:]], gaps)}\n"
+        f"{markdown(['task left out', 'prompts', *WAYS.values(), 'confidence'], tasks)}\n"
+        "Confidence (10 %, median, 90 %) of the router of the first seed:\n\n"
+        f"{markdown(['texts', 'confidence'], kinds)}"
+    )
+
+
+def _off(quantiles: list[float]) -> str:
+    return " · ".join(number(value, 2) for value in quantiles)
