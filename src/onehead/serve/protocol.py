@@ -28,19 +28,48 @@ _LINGER_S: Final = 5.0
 _STALLED_S: Final = 120.0
 """How long a client may take nothing of an answer that waits for it."""
 _TIME_BETWEEN_CHECKS_S: Final = 0.02
+_CONTINUE: Final = b"HTTP/1.1 100 "
 
 
 class _Gentle:
-    """A connection's transport as one request sees it: closed with care."""
+    """A connection's transport as a response sees it: written in few packets, closed with care.
 
-    __slots__ = ("close", "is_closing", "pause_reading", "resume_reading", "write")
+    The head of a response waits for its first part, and both go out in one system call.
+    """
+
+    __slots__ = ("_close", "_head", "_waits", "_write", "is_closing", "pause_reading", "resume_reading")  # fmt: skip
 
     def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write = transport.write
+        self._write = transport.write
+        self._close = close
+        self._head = b""
+        self._waits = True
         self.is_closing = transport.is_closing
         self.pause_reading = transport.pause_reading
         self.resume_reading = transport.resume_reading
-        self.close = close
+
+    def write(self, data: bytes) -> None:
+        """Keep the head, or send it with what follows."""
+        if not self._waits:
+            self._write(data)
+        elif self._head:
+            self._waits = False
+            self._write(self._head + data)
+        elif data.startswith(_CONTINUE):
+            self._write(data)
+        else:
+            self._head = data
+
+    def end(self) -> None:
+        """Send a head that nothing follows; the next response begins anew."""
+        if self._waits and self._head:
+            self._write(self._head)
+        self._head, self._waits = b"", True
+
+    def close(self) -> None:
+        """Close the connection when all is sent."""
+        self.end()
+        self._close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,6 +200,7 @@ class GatewayProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Answered. A body that is still on its way is thrown away, but not for ever."""
+        self._gentle.end()
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body and not self.pipeline:
             self._close_after(_LINGER_S)
