@@ -61,7 +61,7 @@ def test_pages_are_whole_and_guarded(used: tuple[Gateway, list[str]], path: str)
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert response.headers["x-content-type-options"] == "nosniff"
-    assert response.headers["referrer-policy"] == "no-referrer"
+    assert response.headers["referrer-policy"] == "same-origin"
     assert response.headers["cache-control"] == "no-store"
     text = response.text
     assert text.count("<h1>") == 1

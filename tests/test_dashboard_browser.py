@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 MISSING = "no browser: install Debian's chromium and the python package playwright"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 try:
-    from playwright.sync_api import Browser, Page, sync_playwright
+    from playwright.sync_api import Browser, Page, expect, sync_playwright
 except ImportError:
     CHROMIUM = None
 
@@ -169,9 +170,7 @@ def test_figures_refresh_by_themselves(browser: Browser, used: tuple[Gateway, li
     card = page.locator("[data-card=requests] dd > span")
     before = int(card.inner_text())
     gateway.row(gateway.chat(text="once more").headers["x-onehead-decision-id"])
-    page.wait_for_function(
-        f"Number(document.querySelector('[data-card=requests] dd > span').textContent) > {before}"
-    )
+    expect(card).not_to_have_text(str(before), timeout=20_000)
     page.get_by_role("button", name="live").click()
     assert page.locator("#live").get_attribute("aria-pressed") == "false"
     tab.fine()
@@ -214,7 +213,7 @@ def test_decisions_by_search_and_thumbs(browser: Browser, used: tuple[Gateway, l
     assert "Prove that there are infinitely many primes." in page.locator("pre").inner_text()
     page.get_by_label("Comment").fill(PAYLOADS[0])
     page.get_by_role("button", name="good").click()
-    page.wait_for_function("document.querySelector('.thumbs [role=status]').textContent != ''")
+    expect(page.locator(".thumbs [role=status]")).not_to_be_empty()
     assert page.get_by_role("button", name="good").get_attribute("aria-pressed") == "true"
     assert "Noted" in page.locator(".thumbs [role=status]").inner_text()
     tab.fine()
@@ -242,9 +241,8 @@ def test_the_playground_decides_as_it_is_moved(
     gateway = used[0]
     tab = opened(browser, gateway)
     page = tab.go("/ui/playground")
-    first = page.locator("#playground").get_attribute("data-estimated")
     page.get_by_label("Prompt").fill(PAYLOADS[0] + " prove Fermat's last theorem")
-    page.wait_for_function(f"document.getElementById('playground').dataset.estimated != '{first}'")
+    expect(page.locator("#playground")).not_to_have_attribute("data-estimated", "1")
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     winners = set()
@@ -272,8 +270,6 @@ def test_what_the_playground_copies_works(
     page.get_by_label("Prompt").fill(prompt)
     page.get_by_role("button", name="best").click()
     page.locator("#copy-curl").click()
-    import shlex
-
     words = shlex.split(page.locator("#snippet").inner_text().replace("\\\n", " "))
     assert words[:2] == ["curl", f"{gateway.url}/v1/chat/completions"]
     body = json.loads(words[words.index("-d") + 1])

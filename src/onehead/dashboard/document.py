@@ -73,13 +73,17 @@ class Chart:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A table of its own. folded: shown only when opened."""
+    """A table of its own.
+
+    folded: shown only when opened · empty: what stands in the place of a table without rows
+    """
 
     name: str
     title: str
     table: Table
     reading: str = ""
     folded: bool = False
+    empty: str = "Nothing in this range."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +125,13 @@ def as_json(document: Document, full: int, half: int) -> dict[str, Any]:
 
 def shape(document: Document) -> str:
     """What of a page its script cannot change; where this differs it loads the page anew."""
-    drawn = [
-        f"{part.name}{int(isinstance(part, Chart) and part.draw is not None)}"
-        for part in document.parts
-    ]
+    drawn = [f"{part.name}{int(_full(part))}" for part in document.parts]
     return ",".join([str(int(bool(document.empty))), *drawn, *(c.name for c in document.cards)])
+
+
+def _full(part: Chart | Section) -> bool:
+    """Whether there is something to show, not only the words in its place."""
+    return part.draw is not None if isinstance(part, Chart) else bool(part.table.rows)
 
 
 def _cell(cell: Cell) -> Any:

@@ -18,10 +18,15 @@ if TYPE_CHECKING:
 
 SERVED = ("auto", "named", "shadow", "fallback")
 """Modes in which somebody was asked to answer; a decision alone is no request."""
-SAMPLE = 2000
+SAMPLE = 1000
 _PAGE = 1000
+_MOST_PAGES = 8
+_RARE = 0.25
+"""Below this share of a span's decisions those of the wanted modes are looked for by their mode."""
 _RUNS = 40
-_KEEP_S = 15.0
+_SPANS = 60
+KEEP_S = 15.0
+"""For how long a sample serves several pages and their refreshing."""
 
 
 class Log:
@@ -53,7 +58,7 @@ class Log:
         """
         at = (name, tuple(modes))
         kept = self._samples.get(at)
-        if name and kept is not None and time.monotonic() - kept[0] < _KEEP_S:
+        if name and kept is not None and time.monotonic() - kept[0] < KEEP_S:
             return kept[1]
         found = self._sample(since, until, modes)
         if name:
@@ -61,21 +66,26 @@ class Log:
         return found
 
     def _sample(self, since: float, until: float, modes: Sequence[str]) -> list[DecisionRecord]:
-        totals = self.store.totals(since, until, 200, modes=modes)
+        totals = self.store.totals(since, until, _SPANS, modes=modes)
         counts = _by_span(totals)
         size = int(counts.sum())
+        whole = self.store.totals(since, until, 1).overall().requests
         if size == 0:
             return []
-        wanted = Filter(since=since, until=until)
-        if size <= SAMPLE:
-            return [one for one in self._all(wanted) if one.mode in modes]
-        return self._runs(totals, counts, modes)
+        if size <= SAMPLE or whole <= 2 * SAMPLE:
+            only = (None,) if whole <= 2 * SAMPLE else tuple(modes)
+            found = [one for mode in only for one in self._all(since, until, mode)]
+            return [one for one in found if one.mode in modes]
+        rare = size < _RARE * whole
+        return [one for mode in (modes if rare else (None,))
+                for one in self._runs(totals, counts, mode) if one.mode in modes]  # fmt: skip
 
-    def _all(self, wanted: Filter) -> list[DecisionRecord]:
-        """Every decision, a page at a time; at most a few pages."""
+    def _all(self, since: float, until: float, mode: str | None) -> list[DecisionRecord]:
+        """Every decision of a span that holds few; a page at a time."""
+        wanted = Filter(since=since, until=until, mode=mode)
         found: list[DecisionRecord] = []
         before: str | None = None
-        for _ in range(4 * SAMPLE // _PAGE):
+        for _ in range(_MOST_PAGES):
             page = self.store.decisions(wanted, limit=_PAGE, before=before)
             found += page.decisions
             before = page.before
@@ -85,20 +95,22 @@ class Log:
 
     def _runs(
         self, totals: Totals, counts: np.ndarray[tuple[int], np.dtype[np.float64]],
-        modes: Sequence[str],
+        mode: str | None,
     ) -> list[DecisionRecord]:  # fmt: skip
-        """Runs of neighbours that end at evenly spaced places."""
+        """Runs of neighbours that end at evenly spaced places, each within its own stretch."""
         length = SAMPLE // _RUNS
         ends = np.cumsum(counts)
         places = (np.arange(_RUNS) + 1) / _RUNS * ends[-1]
         spans = np.minimum(np.searchsorted(ends, places), len(counts) - 1)
         inside = (places - (ends[spans] - counts[spans])) / counts[spans]
-        found: dict[str, DecisionRecord] = {}
+        found: list[DecisionRecord] = []
+        since = float(totals.since)
         for span, share in zip(spans.tolist(), inside.tolist(), strict=True):
             at = totals.since + (span + share) * totals.step_s
-            page = self.store.decisions(Filter(), limit=length, before=first_id(at))
-            found |= {one.decision_id: one for one in page.decisions if one.mode in modes}
-        return list(found.values())
+            wanted = Filter(mode=mode, since=since)
+            found += self.store.decisions(wanted, limit=length, before=first_id(at)).decisions
+            since = at
+        return found
 
 
 def _by_span(totals: Totals) -> np.ndarray[tuple[int], np.dtype[np.float64]]:

@@ -240,11 +240,12 @@ def _section(section: Section) -> Markup:
     if section.folded:
         return _folded(section.table, section.title, section.name)
     heading = f"table-{section.name}"
+    rows = bool(section.table.rows)
     return h(
         "section", {"aria-labelledby": heading},
         h("h2", {"id": heading}, section.title),
-        h("p", {"class": "reading"}, section.reading) if section.reading else None,
-        table(section.table, section.title, section.name),
+        h("p", {"class": "reading"}, section.reading) if section.reading and rows else None,
+        table(section.table, section.title, section.name) if rows else empty(section.empty),
     )  # fmt: skip
 
 

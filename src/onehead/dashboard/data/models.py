@@ -158,8 +158,8 @@ def _calibration(found: list[calibration.Judged]) -> Section:
     )  # fmt: skip
     return Section(
         "calibration", "Calibration of each model", Table(header, rows),
-        "What feedback said of each model's answers beside what was predicted of them."
-        if rows else "No feedback in this range.",
+        "What feedback said of each model's answers beside what was predicted of them.",
+        empty="No feedback in this range.",
     )  # fmt: skip
 
 

@@ -130,5 +130,5 @@ def _falls(tally: Tally) -> Section:
     return Section(
         "falls", "Where quality is predicted to fall most",
         Table(("decision", "answered", "router's choice", "change of quality"), rows, left=3),
-        reading if rows else "Nowhere in this range.",
+        reading, empty="Nowhere in this range.",
     )  # fmt: skip
