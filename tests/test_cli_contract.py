@@ -101,14 +101,17 @@ def test_examples_of_the_help_run(
         assert command is not None
         assert command.make_context(words[0], words[1:])
         return
-    if words[0] in ("log", "feedback"):  # need a log or a gateway; test_cli_log.py has both
+    if words[0] in ("log", "feedback", "report"):  # need a log or a gateway; their tests have both
         command = cli.get_command(click.Context(cli), words[0])
         if isinstance(command, click.Group):
             command = command.get_command(click.Context(command), words[1])
         assert command is not None
-        assert command.make_context(words[0], words[2 if words[0] == "log" else 1 :])
+        assert command.make_context(words[0], words[1 if words[0] == "feedback" else 2 :])
         return
-    if words[:2] == ["models", "import"]:  # asks an upstream; test_cli_models_import.py pretends one
+    if words[:2] == [
+        "models",
+        "import",
+    ]:  # asks an upstream; test_cli_models_import.py pretends one
         import_models.make_context("import", words[2:])
         return
     assert run(words) == 0

@@ -37,6 +37,7 @@ _USERS_PATHS = (FileNotFoundError, PermissionError, IsADirectoryError, NotADirec
         "config": "onehead.cli.config:config",
         "log": "onehead.cli.log:log",
         "feedback": "onehead.cli.feedback:feedback",
+        "report": "onehead.cli.report:report",
     },
     epilog='\b\nExample:\n  onehead route "Prove that 17 is prime." --wtp cheap',
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

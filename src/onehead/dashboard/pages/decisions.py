@@ -169,10 +169,10 @@ def _list(visit: Visit, found: Page) -> Markup:
 def _row(visit: Visit, one: DecisionRecord) -> Markup:
     address = f"/ui/decisions/{one.decision_id}"
     preview = _preview(one) if visit.own(one.key) else "of another key"
-    time = words.moment(one.at).removesuffix(" UTC")
+    day, clock, _ = words.moment(one.at).split(" ")
     return h(
         "tr", {},
-        h("th", {"scope": "row", "class": "time"}, h("a", {"href": address}, time)),
+        h("th", {"scope": "row", "class": "time"}, h("a", {"href": address}, h("span", {"class": "whole"}, day), " ", clock)),
         h("td", {"class": "wrap muted"}, preview),
         h("td", {"class": "words"}, one.model or words.NOTHING, _stood_in(one)),
         h("td", {}, _tag(one)),
