@@ -15,6 +15,7 @@ from onehead.bench.blocks import load_estimates, load_table, save_estimates, sav
 from onehead.bench.cells import Split, cell, split, split_rows
 from onehead.bench.conditions import conditions
 from onehead.bench.contenders import CONTENDERS, UpstreamMLP, contenders_named
+from onehead.bench.differences import with_kept
 from onehead.bench.markdown import mean, signed
 from onehead.bench.page import page
 from onehead.bench.pictures import pictures
@@ -196,12 +197,23 @@ def test_a_recipe_without_every_seed_has_no_differences_yet(data: Path, tmp_path
     both = plan_of(data, recipes=("constant", "random"))
     run_bench(both, tmp_path, note=lambda _: None, command=[])
     found = run_bench(
-        replace(both, recipes=("constant",), seeds=(1,)), tmp_path, note=lambda _: None, command=[]
+        replace(both, recipes=("random",), seeds=(1,)), tmp_path, note=lambda _: None, command=[]
     )
     differences = found["tables"]["t"]["differences"]["static"]
     assert differences["seeds"] == [0, 1]
-    assert set(differences["minus_zero_router"]) == {"constant"}
-    assert "random" in page(found, lambda _: None)
+    assert set(differences["minus_zero_router"]) == {"random"}
+    assert "constant" in page(found, lambda _: None)
+
+
+def test_differences_of_rows_whose_estimates_are_gone_are_kept_while_they_hold() -> None:
+    old = {"ours": "a", "minus_zero_router": {"a": 1, "b": 2}, "ours_minus": {"b": 3, "c": 4}}
+    zero = "minus_zero_router"
+    found = {"ours": "a", zero: {"a": 5}, "ours_minus": {}}
+    assert with_kept(found, old, {"a"}) == {"ours": "a", zero: {"a": 5, "b": 2}, "ours_minus": {}}
+    found = {"ours": "a", zero: {"a": 1, "b": 6}, "ours_minus": {"b": 7}}
+    assert with_kept(found, old, {"b"})["ours_minus"] == {"b": 7, "c": 4}
+    assert with_kept({}, old, {"b"}) == {"ours": "a", zero: {"a": 1}, "ours_minus": {"c": 4}}
+    assert with_kept({"ours": "b", zero: {"b": 1}}, old, {"b"}) == {"ours": "b", zero: {"b": 1}}
 
 
 def test_other_outcomes_or_settings_are_run_anew(data: Path, done: Path) -> None:

@@ -60,6 +60,23 @@ def differences(
     }
 
 
+def with_kept(found: dict[str, Any], old: dict[str, Any], changed: set[str]) -> dict[str, Any]:
+    """Differences with those of an earlier run whose estimates are gone, where they still hold.
+
+    changed: the recipes that were run anew
+    """
+    if found and any(old.get(name) != found.get(name) for name in ("ours", "seeds")):
+        return found
+    kept = {**old, **found}
+    for kind in ("minus_zero_router", "minus_true_task_label", "ours_minus"):
+        stale = changed | ({*old.get(kind, {})} if kept.get("ours") in changed else set())
+        dropped = stale if kind == "ours_minus" else changed
+        still = {name: gap for name, gap in old.get(kind, {}).items() if name not in dropped}
+        if still or kind in found:
+            kept[kind] = {**still, **found.get(kind, {})}
+    return kept
+
+
 def _part(
     table: OutcomeTable, rows: Sequence[dict[str, Any]], seed: int, out: Path, reward: RewardKind
 ) -> Part:

@@ -17,7 +17,7 @@ from onehead.bench.cells import HELD_OUT
 from onehead.bench.child import OUT_OF_MEMORY
 from onehead.bench.conditions import conditions
 from onehead.bench.contenders import CONTENDERS
-from onehead.bench.differences import differences
+from onehead.bench.differences import differences, with_kept
 from onehead.bench.limits import check_possible, environment, watch
 from onehead.encoders import load_encoder
 from onehead.errors import DataError, OneheadError
@@ -111,27 +111,30 @@ class _Work:
 
     def table(self, entry: dict[str, Any], block: _Block, jobs: Sequence[Job]) -> Any:
         """Run the rows of one table; yields whenever the document has changed."""
-        changed: dict[str, bool] = {}
+        changed: dict[str, set[str]] = {}
         for job in jobs:
             self.done += 1
             self._encoder(entry, block, job)
             mark = self._fingerprint(entry, job)
-            if not self.plan.only and documents.known(entry, job, mark):
+            at_hand = not job.main or documents.estimates_path(self.out, job).exists()
+            if not self.plan.only and at_hand and documents.known(entry, job, mark):
                 self.note(f"{self.done}/{self.total} {job.row}: known")
                 continue
             row = self._row(block, job, mark)
             documents.merge(entry, job, {"run": self.run, "fingerprint": mark, **row})
-            changed[job.encoder] = changed.get(job.encoder, False) or job.main
+            if job.main:
+                changed.setdefault(job.encoder, set()).add(job.recipe)
             self.note(f"{self.done}/{self.total} {job.row}: {_said(row)}")
             if "failed" in row and row["failed"] != OUT_OF_MEMORY:
                 self.failed.append(f"{job.row} ({row['failed']})")
             yield job
-        for encoder in [name for name, main in changed.items() if main]:
+        for encoder, recipes in changed.items():
             rows = documents.main_rows(entry, encoder)
             if rows:
                 self.note(f"{jobs[0].table}, {encoder}: intervals of the differences")
                 found = differences(block.table, rows, self.out, self.plan.rewards[0])
-                entry["differences"][encoder] = found
+                old = entry["differences"].get(encoder, {})
+                entry["differences"][encoder] = with_kept(found, old, recipes)
                 yield encoder
 
     def _encoder(self, entry: dict[str, Any], block: _Block, job: Job) -> None:
