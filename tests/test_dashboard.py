@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import sqlite3
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from gateways import Gateway
+
+    from onehead.artifact import Artifact
 
 PAGES = (
     "/ui/",
@@ -284,3 +288,56 @@ def test_evidence_adds_up_to_the_estimate() -> None:
         assert found.kinds.sum() == pytest.approx(1)
         assert found.weights.sum() == pytest.approx(1)
     assert len(set(insight.kinds)) == len(insight.kinds) == len(found.kinds)
+
+
+def test_failing_models_are_seen_to_fail(tmp_path: Path) -> None:
+    """A cheap and good model whose upstream breaks: others stand in, and its breaker opens."""
+    broken = {"status-500": {**MODELS["ok-small"], "like": "gemini-1.5-pro-002"}, **MODELS}
+    with dashboard(tmp_path, models=broken) as gateway:
+        ids = send_traffic(gateway, 1)
+        refused = gateway.chat("status-500")
+        assert refused.status_code >= 500
+        gateway.row(ids[-1])
+        gateway.row(refused.headers["x-onehead-decision-id"])
+        cards = gateway.client.get("/ui/api/overview?range=1h").json()["cards"]
+        health = gateway.client.get("/ui/api/models?range=1h").json()["tables"]["health"]
+        first = gateway.client.get(f"/ui/decisions/{ids[0]}").text
+        failed = gateway.client.get("/ui/decisions?outcome=error").text
+    assert cards["errors"]["note"] == "1 requests"
+    assert int(cards["fallbacks"]["note"].split()[0]) >= 1
+    states = {row[0]["text"]: row[1] for row in health}
+    assert states["status-500"] == "resting"
+    assert states["ok-small"] == "well"
+    assert "Attempts" in first
+    assert "status-500" in first
+    assert refused.headers["x-onehead-decision-id"] in failed
+
+
+def test_a_router_of_another_recipe_shows_what_it_has(
+    fresh: Gateway, artifact: Artifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    insight = Insight(artifact)
+    assert not insight.known
+    assert insight.evidence(np.zeros(3, np.float32)) is None
+    monkeypatch.setattr("onehead.dashboard.context.Context.insight", insight)
+    assert "keeps no quality by kind of prompt" in fresh.client.get("/ui/models").text
+    assert "none kept" in fresh.client.get("/ui/router").text
+    found = fresh.post("/ui/api/estimate", {"prompt": "hi"}, headers=MARK).json()
+    assert found["near"] is None
+    assert found["confidence"] is not None
+
+
+def test_a_router_without_profiles_says_why_there_is_no_curve(
+    fresh: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onehead.dashboard.context.Context.profiles", {})
+    assert "keeps no profiles of its models" in fresh.client.get("/ui/frontier").text
+
+
+def test_a_reload_shows_the_new_configuration(tmp_path: Path) -> None:
+    with dashboard(tmp_path) as gateway:
+        assert "ok-large" in gateway.client.get("/ui/models").text
+        config = gateway.app.config
+        fewer = replace(config, models=config.models[:1])
+        asyncio.run_coroutine_threadsafe(gateway.app.reload(fewer), gateway.app.loop).result(20)
+        assert "ok-large" not in gateway.client.get("/ui/models").text

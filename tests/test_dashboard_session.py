@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -166,11 +167,21 @@ def test_texts_and_judgements_are_of_the_key_that_sent_them(
     mine = browser.get(f"/ui/decisions/{kept.ids[0]}").text
     assert "merges two sorted lists" in mine
     assert "data-quality" in mine
+    said = {"decision_id": kept.ids[0], "quality": 1, "comment": "a secret remark"}
+    assert (
+        browser.post("/ui/api/feedback", json=said, headers={"x-onehead-ui": "1"}).status_code
+        == 200
+    )
+    pause, turns = threading.Event(), iter(range(200))
+    while "a secret remark" not in browser.get(f"/ui/decisions/{kept.ids[0]}").text:
+        assert next(turns, None) is not None, "the feedback was never shown"
+        pause.wait(0.02)
     log_in(browser, SECRETS["BOB"])
     theirs = browser.get(f"/ui/decisions/{kept.ids[0]}").text
     assert "merges two sorted lists" not in theirs
     assert "another key" in theirs
     assert "data-quality" not in theirs
+    assert "a secret remark" not in theirs
     listed = browser.get("/ui/decisions").text
     assert "merges two sorted lists" not in listed
     assert "dec_" in listed

@@ -43,8 +43,8 @@ class Log:
         return self._opened()
 
     def first(self) -> float | None:
-        """When the oldest sums begin; None where there are none."""
-        sql = "SELECT MIN(start) FROM rollup WHERE width = 86400"
+        """When the oldest minute of the sums begins; None where there are none."""
+        sql = "SELECT MIN(start) FROM rollup WHERE width = 60"
         found = self.store.database.rows(sql)[0][0]
         return None if found is None else float(found)
 

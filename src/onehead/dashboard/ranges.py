@@ -36,14 +36,17 @@ class Range:
 def range_of(name: str | None, first: float | None = None, now: float | None = None) -> Range:
     """The range called `name`, ending now; UsageError for a name that is none.
 
-    first: when the oldest decision was made, which is where `all` begins
+    first: when the oldest decision was made: `all` begins there, and without a name a log that is
+        younger than an hour shows that hour
     """
-    name = name or DEFAULT
+    until = time.time() if now is None else now
+    if not name:
+        young = first is not None and first >= until - _LENGTHS_S["1h"]
+        name = "1h" if young else DEFAULT
     if name not in NAMES:
         raise UsageError(
             f"no range {name!r}.{did_you_mean(name, NAMES)} Choose one of: {', '.join(NAMES)}."
         )
-    until = time.time() if now is None else now
     if name in _LENGTHS_S:
         return Range(name, until - _LENGTHS_S[name], until)
     since = until - _LENGTHS_S[DEFAULT] if first is None else min(first, until - _LENGTHS_S["1h"])

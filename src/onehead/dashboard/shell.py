@@ -150,7 +150,7 @@ def table(data: Table, label: str, name: str = "") -> Markup:
         for row in data.rows
     ]  # fmt: skip
     return h(
-        "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": label},
+        "div", {"class": "scroll", "tabindex": "0", "role": "region", "aria-label": f"{label}: table"},
         h(
             "table", {"data-table": name or None, "data-left": data.left, "data-right": data.right},
             h("thead", {}, h("tr", {}, head)), h("tbody", {}, rows),

@@ -35,9 +35,10 @@ class Visit:
 
     @property
     def range(self) -> Range:
-        """The range asked for; UsageError for a name that is none."""
+        """The range asked for, else one that suits the log; UsageError for a name that is none."""
         name = self.asked("range")
-        return range_of(name, self.context.log.first() if name == "all" else None)
+        first = self.context.log.first() if name in (None, "all") else None
+        return range_of(name, first)
 
     def width(self, name: str, usual: int) -> int:
         """A chart's width asked for, within reason."""

@@ -137,7 +137,7 @@ def _about(context: Context) -> Table:
         ("presets here", presets),
         ("settings", ", ".join(_setting(n, v) for n, v in manifest.hyperparameters.items())),
     )
-    return Table(("", ""), rows, left=2)
+    return Table(("what", "value"), rows, left=2)
 
 
 def _setting(name: str, value: Any) -> str:

@@ -364,7 +364,7 @@ def _prompt(one: DecisionRecord, *, own: bool) -> Markup:
 def _feedback(one: DecisionRecord, said: list[Feedback], *, own: bool) -> Markup:
     """Thumbs, and what was said already."""
     rows = tuple(
-        (words.moment(each.at), each.source, f"{each.quality:g}", each.comment or "")
+        (words.moment(each.at), each.source, f"{each.quality:g}", _comment(each, own=own))
         for each in said
     )
     known = (
@@ -386,6 +386,11 @@ def _feedback(one: DecisionRecord, said: list[Feedback], *, own: bool) -> Markup
             h("span", {"role": "status", "class": "muted small"}),
         ),
     )  # fmt: skip
+
+
+def _comment(said: Feedback, *, own: bool) -> str:
+    """What was said, for the key that sent the request: it may quote the prompt."""
+    return (said.comment or "") if own else words.NOTHING
 
 
 def _thumb(way: str) -> Markup:
