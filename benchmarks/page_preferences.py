@@ -29,11 +29,11 @@ at λ = Δc/Δs under the linear reward and at λ = Δc/Δ ln s under the expone
 logarithmic mean L of the two qualities. So the exponential reward does two things. It *shifts* every move to a
 smaller λ (by log L): the same user buys more. And it changes how far the moves are *spread* over λ, by the variance
 of log L plus twice its covariance with log(Δc/Δs). Spread moves are what steadiness is. Where prompts that are hard
-(small L) are also those where the dear model adds little (large Δc/Δs), the correlation is negative, the shift
-pulls late moves back among the others, and the linear reward is the steadier one; where it is positive, or the
-estimates of quality are far apart, the exponential one is. Both effects are a fraction of a decade, while the
-models' own gaps in price, which no reward changes (see `constant`), take several: so the differences are small, and
-the worst decade of most pools is that of one big step in price.
+(small L) are also those where the dear model adds little (large Δc/Δs), the correlation is negative, and the shift
+pulls late moves back among the others: there the linear reward spreads more, and can be the steadier one. Where the
+correlation is positive, or estimates of quality lie far apart, the exponential one spreads more. Both effects are a
+fraction of a decade, while the models' own gaps in price, which no reward changes (see `constant`), take several: so
+the differences are small, and the worst decade of most pools is that of one big step in price.
 """
 
 
@@ -69,17 +69,20 @@ def _pairs(entry: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 def _verdict(document: dict[str, Any]) -> str:
     """How often which reward is the steadier one."""
-    counts = {"exponential": 0, "linear": 0, "neither": 0}
-    for entry in document["tables"].values():
-        for pool in entry["pools"].values():
-            for figures in pool["recipes"].values():
-                low, high = figures["quality_max_gap_interval"]
-                counts["exponential" if high < 0 else "linear" if low > 0 else "neither"] += 1
-    total = sum(counts.values())
+    every = [
+        figures
+        for entry in document["tables"].values()
+        for pool in entry["pools"].values()
+        for figures in pool["recipes"].values()
+    ]
+    parts = []
+    for name in ("quality", "cost"):
+        gaps = [figures[f"{name}_max_gap"] for figures in every]
+        below, above = sum(high < 0 for _, high in gaps), sum(low > 0 for low, _ in gaps)
+        parts.append(f"in {name} the exponential reward in {below} and the linear one in {above}")
     return (
-        f"Of {total} pairs of recipe and pool the exponential reward is steadier in quality, with an interval that "
-        f"excludes 0, in {counts['exponential']}, the linear one in {counts['linear']}; "
-        f"{counts['neither']} show no difference.\n"
+        f"Of {len(every)} pairs of recipe and pool, these are steadier with an interval that excludes 0: "
+        f"{'; '.join(parts)}. The others show no difference.\n"
     )
 
 
@@ -93,6 +96,7 @@ def _steadiness(entry: dict[str, Any]) -> str:
         "linear",
         "cost: exponential",
         "linear",
+        "difference",
         "spread of the moves, decades: exponential",
         "linear",
         "correlation",
@@ -101,17 +105,16 @@ def _steadiness(entry: dict[str, Any]) -> str:
     for pool, recipe, figures in _pairs(entry):
         size = entry["pools"][pool]["models"]
         one, other = figures["exponential"], figures["linear"]
-        low, high = figures["quality_max_gap_interval"]
-        gap = signed(one["quality_max"] - other["quality_max"], 3)
         moves = figures["switches"]
         rows.append(
             [
                 f"{pool} ({size}), {name_of(recipe)}",
                 number(one["quality_max"], 3),
                 number(other["quality_max"], 3),
-                f"{gap} [{signed(low, 3)}, {signed(high, 3)}]",
+                _gap(figures, "quality_max"),
                 *(number(each["quality_mean"], 3) for each in (one, other)),
                 *(number(each["cost_max"], 3) for each in (one, other)),
+                _gap(figures, "cost_max"),
                 *(number(moves.get(f"{kind}_sd"), 2) for kind in COLOURS),
                 number(moves.get("correlation"), 2),
             ]
@@ -119,21 +122,20 @@ def _steadiness(entry: dict[str, Any]) -> str:
     return markdown(header, rows)
 
 
+def _gap(figures: dict[str, Any], name: str) -> str:
+    """The exponential reward's figure minus the linear one's, with its interval."""
+    low, high = figures[f"{name}_gap"]
+    gap = figures["exponential"][name] - figures["linear"][name]
+    return f"{signed(gap, 3)} [{signed(low, 3)}, {signed(high, 3)}]"
+
+
 def _presets(entry: dict[str, Any]) -> str:
-    """What a preset takes of the range between the cheapest and the best model."""
-    rows = [
-        [
-            f"{pool} ({found['models']})",
-            *(
-                number(
-                    found["recipes"][OURS]["exponential"]["presets"].get(name, {}).get(figure), 2
-                )
-                for name in ("cheap", "balanced", "best")
-                for figure in ("quality", "cost")
-            ),
-        ]
-        for pool, found in entry["pools"].items()
-    ]
+    """What presets reach beside the best single model."""
+    rows = []
+    for pool, found in entry["pools"].items():
+        points = found["recipes"][OURS]["exponential"]["presets"].values()
+        cells = [(signed(at["quality"], 3), f"{at['cost'] * 100:.0f} %") for at in points]
+        rows.append([f"{pool} ({found['models']})", *(cell for pair in cells for cell in pair)])
     header = [
         "pool",
         "cheap: quality",
@@ -144,8 +146,8 @@ def _presets(entry: dict[str, Any]) -> str:
         "cost",
     ]
     return (
-        f"**Presets**, `{OURS}`, exponential reward. Quality: 0 is the cheapest model's, 1 that of the best single "
-        "model; cost: 0 and 1 are what these two cost.\n\n" + markdown(header, rows)
+        f"**Presets**, `{OURS}`, exponential reward: quality minus the best single model's, and cost as a share of "
+        "that model's.\n\n" + markdown(header, rows)
     )
 
 

@@ -39,6 +39,7 @@ RESULT = RESULTS / "preferences.json"
 ENCODER = "static"
 RECIPES = ("attention", "paper", "knn", "ridge", "mlp", "constant")
 REWARDS = ("exponential", "linear")
+GAPS = ("quality_max", "cost_max")
 FEW = 4
 SAMPLES = 300
 
@@ -125,14 +126,15 @@ def figures(parts: list[Part]) -> dict[str, Any]:
             curve = outcomes_of(part[0], swept(part, grid, reward))
             flat = np.full((1, len(own[0])), 1 / len(own[0]))
             each.append(steadiness(part[0], grid, curve, flat)[0])
-            drawn.append([one["quality_max"] for one in steadiness(part[0], grid, curve, own)])
+            resampled = steadiness(part[0], grid, curve, own)
+            drawn.append([[one[name] for name in GAPS] for one in resampled])
         draws[reward] = np.mean(drawn, axis=0)
         found[reward] = average(each) | {
             "users": average([means_by_users(part, reward) for part in parts]),
             "presets": average([preset_points(part, reward) for part in parts]),
         }
     gap = draws["exponential"] - draws["linear"]
-    found["quality_max_gap_interval"] = list(metrics.interval(gap))
+    found |= {f"{name}_gap": list(metrics.interval(gap[:, i])) for i, name in enumerate(GAPS)}
     found["switches"] = average([switches(part) for part in parts])
     found["curve"] = curve_of(parts[0], grids[0])
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onehead import policy
-from onehead.evaluation.curves import outcomes_of
+from onehead.evaluation.curves import Singles, outcomes_of
 from onehead.policy.presets import presets
 
 if TYPE_CHECKING:
@@ -36,23 +36,20 @@ def named_amounts(part: Part) -> dict[str, float]:
 
 
 def preset_points(part: Part, reward: str) -> dict[str, Any]:
-    """For each preset: how much of the range of quality and of cost between models it takes.
+    """What each preset reaches beside always taking the best single model.
 
-    quality: 0 is the cheapest model's, 1 that of the best single one; cost: 0 and 1 are the mean
-    costs of the cheapest and of the best.
+    quality: the difference; cost: the share of that model's cost
     """
     table, quality, cost = part
     amounts = named_amounts(part)
     picks = policy.sweep(quality, cost, list(amounts.values()), kind=reward, ids=table.models)
     usd, reached = (each.mean(axis=0) for each in outcomes_of(table, picks))
-    means, qualities = table.cost_usd.mean(axis=0), table.quality.mean(axis=0)
-    low, high = int(means.argmin()), int(qualities.argmax())
-    if means[low] == means[high]:
-        return {}
+    singles = Singles(table.cost_usd.mean(axis=0), table.quality.mean(axis=0))
+    best = singles.best
     return {
         name: {
-            "quality": (reached[i] - qualities[low]) / (qualities[high] - qualities[low]),
-            "cost": (usd[i] - means[low]) / (means[high] - means[low]),
+            "quality": reached[i] - singles.quality[best],
+            "cost": usd[i] / singles.cost_usd[best],
         }
         for i, name in enumerate(amounts)
     }

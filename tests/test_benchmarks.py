@@ -112,5 +112,5 @@ def test_figures_of_preferences_hold_both_rewards() -> None:
     for reward in preferences.REWARDS:
         assert 0 <= found[reward]["quality_mean"] <= found[reward]["quality_max"] <= 1
         assert set(found[reward]["presets"]) == {"cheap", "balanced", "best"}
-    low, high = found["quality_max_gap_interval"]
-    assert low <= high
+    for name in preferences.GAPS:
+        assert found[f"{name}_gap"] == sorted(found[f"{name}_gap"])

@@ -19,8 +19,11 @@ def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def number(value: float | None, digits: int = 4) -> str:
-    """A number with a fixed count of decimals."""
-    return NOTHING if value is None else f"{value:.{digits}f}"
+    """A number with a fixed count of decimals, and no sign on what rounds to zero."""
+    if value is None:
+        return NOTHING
+    text = f"{value:.{digits}f}"
+    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
 
 
 def signed(value: float, digits: int = 4) -> str:
