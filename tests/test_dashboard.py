@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from dashboards import HOSTILE_MODEL, MODELS, PAYLOADS, dashboard, send_traffic
+from dashboards import HOSTILE_MODEL, MODELS, PAYLOADS, PROMPTS, dashboard, send_traffic
 
 from onehead import Router
 from onehead.artifact import load
@@ -288,6 +288,22 @@ def test_evidence_adds_up_to_the_estimate() -> None:
         assert found.kinds.sum() == pytest.approx(1)
         assert found.weights.sum() == pytest.approx(1)
     assert len(set(insight.kinds)) == len(insight.kinds) == len(found.kinds)
+
+
+def test_every_picture_has_its_figures_beside_it(used: tuple[Gateway, list[str]]) -> None:
+    for name in ("overview", "router", "models"):
+        document = used[0].client.get(f"/ui/api/{name}?range=1h").json()
+        drawn = {chart for chart, spec in document["charts"].items() if spec is not None}
+        assert drawn
+        assert drawn <= {table for table, rows in document["tables"].items() if rows}
+
+
+def test_shadow_by_the_callers_own_model(tmp_path: Path) -> None:
+    with dashboard(tmp_path, routing='shadow = "caller"') as gateway:
+        ids = [gateway.chat("ok-large", text).headers["x-onehead-decision-id"] for text in PROMPTS]
+        gateway.row(ids[-1])
+        document = gateway.client.get("/ui/api/shadow?range=1h").json()
+    assert document["cards"]["requests"]["value"] == str(len(PROMPTS))
 
 
 def test_failing_models_are_seen_to_fail(tmp_path: Path) -> None:

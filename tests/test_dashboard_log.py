@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import random
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from stores import NOON
 
 from onehead.dashboard import log as reading
+from onehead.dashboard.data.calibration import judged
+from onehead.dashboard.data.overview import overview
 from onehead.dashboard.log import SAMPLE, Log
 from onehead.dashboard.ranges import NAMES, range_of
+from onehead.dashboard.savings import Tally
 from onehead.errors import StoreError, UsageError
 from onehead.store import DecisionRecord, Store, new_decision_id
 
@@ -112,3 +116,34 @@ def test_ranges_by_name(name: str | None, first: float | None, told: str) -> Non
 def test_an_unknown_range_names_those_there_are() -> None:
     with pytest.raises(UsageError, match="Choose one of: " + ", ".join(NAMES)):
         range_of("fortnight")
+
+
+def test_documents_are_the_same_on_both_databases(store_url: str) -> None:
+    """Every query that a page makes, on SQLite and on PostgreSQL."""
+    chance, now, records = random.Random(4), time.time(), []
+    for i in range(2500):
+        at = now - 20 * HOUR + i * 20 * HOUR / 2500
+        estimates = [("small", 0.6, 1e-4, 0.5, None), ("large", 0.8, 1e-2, 0.1, None)]
+        mode = "shadow" if i % 10 == 0 else "auto"
+        records.append(
+            DecisionRecord(
+                decision_id=new_decision_id(at), at=at, mode=mode, chosen="small",
+                model="large" if mode == "shadow" else "small", estimates=estimates,
+                cost_usd=2e-2 if mode == "shadow" else 2e-4, confidence=chance.random(),
+                predicted_quality=0.6, predicted_cost_usd=1e-4, total_s=0.2, overhead_s=0.001,
+            )
+        )  # fmt: skip
+    with Store.open(store_url) as store:
+        store.write(records)
+        for one in records[:300:3]:
+            store.add_feedback(one.decision_id, 0.5)
+        log, chosen = Log(lambda: store), range_of("24h")
+        document = overview(log, chosen, ["small", "large"], "")
+        cards = {card.name: card for card in document.cards}
+        assert cards["requests"].value == "2,500"
+        assert cards["best"].note.startswith("99.0% less than large")
+        assert {one.model for one in judged(log, chosen)} == {"small", "large"}
+        assert log.first() == pytest.approx(now - 20 * HOUR, abs=60)
+        share = Tally(log.sample(chosen.since, chosen.until, modes=("shadow",))).against()
+    assert share is not None
+    assert share.would_share == pytest.approx(0.99)

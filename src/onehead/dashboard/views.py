@@ -10,7 +10,8 @@ from onehead.dashboard.data.overview import overview
 from onehead.dashboard.data.router import router
 from onehead.dashboard.data.shadow import shadow
 from onehead.dashboard.document import as_json
-from onehead.dashboard.pages.decisions import decision_page, decisions_page
+from onehead.dashboard.pages.decision import decision_page
+from onehead.dashboard.pages.decisions import decisions_page
 from onehead.dashboard.pages.playground import playground_page
 from onehead.dashboard.shell import Frame, page, range_picker, shown
 

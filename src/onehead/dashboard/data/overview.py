@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from onehead.dashboard import words
-from onehead.dashboard.data.spans import by_span, series, shares, spans_of
+from onehead.dashboard.data.spans import by_span, series, shares, span_table, spans_of, told
 from onehead.dashboard.document import Card, Chart, Document, Section, Table
 from onehead.dashboard.log import SERVED
 from onehead.dashboard.savings import Tally
@@ -111,6 +111,7 @@ def _choice(totals: Totals, by_cost: Sequence[str]) -> Chart:
         "Share of the answered requests, from the cheapest model (below, light) to the dearest "
         "(above, dark).",
         (lambda width: charts.share_over_time(found, spans, width=width)) if found else None,
+        span_table(spans, {name: told(row, words.share) for name, row in found.items()}),
         empty="Nobody answered a request in this range.",
     )  # fmt: skip
 
@@ -126,6 +127,7 @@ def _requests(totals: Totals) -> Chart:
             {"answered": good, "errors": bad}, {"answered": "blue", "errors": "orange"},
             spans, title="requests", width=width,
         ),
+        span_table(spans, {"answered": told(good, words.count), "errors": told(bad, words.count)}),
         half=True,
     )  # fmt: skip
 
@@ -138,6 +140,7 @@ def _spend(totals: Totals) -> Chart:
         lambda width: charts.amounts_over_time(
             {"spend": spent}, {"spend": "blue"}, spans, title="USD", dollars=True, width=width
         ),
+        span_table(spans, {"spend": told(spent, words.usd)}),
         half=True,
     )  # fmt: skip
 
@@ -173,6 +176,7 @@ def _times(totals: Totals, name: str, title: str, reading: str, unit: tuple[str,
         lambda width: charts.lines_over_time(
             lines, tones, spans, title=unit[0], unit=unit[1], width=width
         ),
+        span_table(spans, {label: told(row, words.seconds) for label, row in lines.items()}),
         half=True,
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from onehead.dashboard import words
 from onehead.dashboard.data import calibration
-from onehead.dashboard.data.spans import series, spans_of
+from onehead.dashboard.data.spans import series, span_table, spans_of, told
 from onehead.dashboard.document import Card, Chart, Document, Section, Table
 from onehead.report import charts
 
@@ -169,6 +169,16 @@ def _confidence(context: Context, chosen: Range, sample: Sequence[DecisionRecord
         "How near prompts lie to those that the router was trained on: the median, and the band of "
         "the middle 80 %. A fall means traffic of a new kind: its estimates are worth less.",
         lambda width: charts.band_over_time(rows, spans, title="confidence", width=width),
+        Table(
+            ("from, UTC", "10 % below", "median", "10 % above"),
+            tuple(
+                (
+                    words.moment(one["start"]).removesuffix(":00 UTC"),
+                    *(words.quality(end) for end in (one["low"], one["middle"], one["high"])),
+                )
+                for one in rows
+            ),
+        ),
         half=True,
     )  # fmt: skip
 
@@ -196,6 +206,7 @@ def _ratio(context: Context, chosen: Range) -> Chart:
             {"actual / expected": ratio}, {"actual / expected": "blue"}, spans,
             title="actual / expected", rule=1.0, width=width,
         ),
+        span_table(spans, {"actual / expected": told(ratio, words.quality)}),
         half=True,
     )  # fmt: skip
 
@@ -212,6 +223,14 @@ def _cost(sample: Sequence[DecisionRecord]) -> Chart:
         f"exact, on the dotted ones off by a factor of two: {words.share(within, 0)} of "
         f"{words.count(pairs)} lie between.",
         lambda width: charts.cost_chart(cells, width=min(width, 380)),
+        Table(
+            ("actual, from", "expected, from", "requests"),
+            tuple(
+                (words.usd(one["true_low"]), words.usd(one["predicted_low"]), words.count(one["count"]))
+                for one in sorted(cells, key=lambda one: (one["true_low"], one["predicted_low"]))
+            ),
+            left=0,
+        ),
         half=True,
     )  # fmt: skip
 

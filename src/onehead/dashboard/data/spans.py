@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from onehead.dashboard import words
+from onehead.dashboard.document import Table
 from onehead.store.totals import merged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from onehead.report.charts.over_time import Spans
     from onehead.store import Total, Totals
-
-NOBODY = "nobody"
-"""Stands for the model of requests that nobody answered."""
 
 
 def spans_of(totals: Totals) -> Spans:
@@ -56,3 +55,18 @@ def shares(totals: Totals, order: Iterable[str]) -> dict[str, list[float]]:
         name: [part / all_ if all_ else 0.0 for part, all_ in zip(found[name], whole, strict=True)]
         for name in names
     }
+
+
+def span_table(spans: Spans, columns: Mapping[str, Sequence[str | None]]) -> Table:
+    """The table behind a chart over time: a row for each span in which anything is known."""
+    rows = []
+    for place, cells in enumerate(zip(*columns.values(), strict=True)):
+        if any(cell is not None for cell in cells):
+            start = words.moment(spans["since"] + place * spans["step_s"]).removesuffix(":00 UTC")
+            rows.append((start, *(words.NOTHING if cell is None else cell for cell in cells)))
+    return Table(("from, UTC", *columns), tuple(rows))
+
+
+def told(values: Sequence[float | None], say: Callable[[float], str]) -> list[str | None]:
+    """Values in words; zero and nothing are left out."""
+    return [say(value) if value else None for value in values]
