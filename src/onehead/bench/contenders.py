@@ -156,11 +156,7 @@ ABLATIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
         "without the shared part of the head",
         {"shared_penalty": _NEVER},
     ),
-    "attention-no-prior": (
-        "without the task prior: the head alone",
-        {"gate_strength": 1 / _NEVER, "gate_bayes": 0.0},
-    ),
-    "attention-no-bayes": ("the gate without naive Bayes", {"gate_bayes": 0.0}),
+    "attention-no-prior": ("without the task prior: the head alone", {"gate_strength": 1 / _NEVER}),
     "attention-no-dense": ("the gate sees words only, not the vector", {"gate_dense": 0.0}),
     "attention-no-shrinkage": ("task means as they are, not shrunk", {"prior_count": 1 / _NEVER}),
     "attention-no-calibration": ("without calibration", {"calibration_count": _NEVER}),

@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
 _LEAST_DOCUMENTS = 2
 """Word pieces in fewer training prompts say nothing about others."""
-_MAX_RANK = 64
+_MAX_RANK = 32
 """Columns of a lexicon: with more tasks than this, their weights are compressed."""
-_SMOOTHING = 0.01
-"""What every word piece counts in every task before any is seen (Lidstone)."""
 _ITERATIONS = 100
 _UNLABELLED_CLUSTERS = 20
 """Clusters that stand in for tasks where a table names none (as many as the paper's)."""
@@ -87,20 +85,15 @@ def weigh(
     return normalize(weights @ diags(idf), copy=False).astype(np.float32)
 
 
-def are_named(examples: Examples) -> bool:
-    """Whether most prompts name their task; clusters of their vectors stand in where they do not."""
-    return float(np.mean([task != "" for task in examples.table.tasks])) >= 0.5
-
-
 def labels_of(examples: Examples, seed: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
     """Task names [t] and the task of each prompt [n], −1 where it is unknown.
 
     Where most prompts name no task, clusters of their vectors stand in for tasks.
     """
-    if not are_named(examples):
-        return _clusters(examples, seed)
     names = np.array(examples.table.tasks)
     named = names != ""
+    if named.mean() < 0.5:
+        return _clusters(examples, seed)
     tasks, index = np.unique(names[named], return_inverse=True)
     labels = np.full(len(names), -1, dtype=np.intp)
     labels[named] = index
@@ -115,31 +108,18 @@ def _clusters(examples: Examples, seed: int) -> tuple[tuple[str, ...], NDArray[n
     return tuple(f"cluster {c}" for c in range(count)), labels.astype(np.intp)
 
 
-@dataclass(frozen=True)
-class Mix:
-    """What the classifier is made of.
-
-    strength: of the logistic regression, as scikit-learn's C
-    bayes: share of naive Bayes in the logits; both are linear, and so is their mix. Where a task
-        has few prompts it knows the words that the regression has not learned to weigh yet.
-    """
-
-    strength: float
-    bayes: float
-
-
-def fit_gate(labelled: Labelled, mix: Mix) -> TaskGate:
+def fit_gate(labelled: Labelled, strength: float) -> TaskGate:
     """Fit the classifier on the prompts whose task is known."""
     tasks, dense, labels = labelled.tasks, labelled.dense, labelled.labels
     words, tokens, idf = tfidf(labelled.examples.counts)
     known = labels >= 0
-    coefficients, bias = _mixed(words[known], dense[known], labels[known], len(tasks), mix)
+    coefficients, bias = _logistic(words[known], dense[known], labels[known], len(tasks), strength)
     k = words.shape[1]
     table, lexical = _compress(coefficients[:, :k].T)
     return TaskGate(tasks, Lexicon(tokens, idf, table), lexical, coefficients[:, k:].T, bias)
 
 
-def held_out_probabilities(labelled: Labelled, mix: Mix, fold: NDArray[np.intp]) -> Floats:
+def held_out_probabilities(labelled: Labelled, strength: float, fold: NDArray[np.intp]) -> Floats:
     """Task probabilities [n, t] of every prompt by classifiers that did not see its fold [n]."""
     tasks, dense, labels = labelled.tasks, labelled.dense, labelled.labels
     counts = labelled.examples.counts
@@ -147,45 +127,13 @@ def held_out_probabilities(labelled: Labelled, mix: Mix, fold: NDArray[np.intp])
     for number in np.unique(fold):
         here, rest = fold == number, (fold != number) & (labels >= 0)
         words, tokens, idf = tfidf(counts[rest])
-        coefficients, bias = _mixed(words, dense[rest], labels[rest], len(tasks), mix)
+        coefficients, bias = _logistic(words, dense[rest], labels[rest], len(tasks), strength)
         k = words.shape[1]
         logits = weigh(counts[here], tokens, idf) @ coefficients[:, :k].T
         logits = logits + dense[here] @ coefficients[:, k:].T + bias
         weights = np.exp(logits - logits.max(axis=1, keepdims=True))
         probabilities[here] = weights / weights.sum(axis=1, keepdims=True)
     return probabilities
-
-
-def _mixed(
-    words: SparseMatrix,
-    dense: NDArray[np.float32],
-    labels: NDArray[np.intp],
-    t: int,
-    mix: Mix,
-) -> tuple[Floats, Floats]:
-    """Coefficients [t, k + d] and bias [t] of both classifiers together."""
-    coefficients, bias = _logistic(words, dense, labels, t, mix.strength)
-    present = np.unique(labels)
-    k = words.shape[1]
-    if len(present) > 1 and k > 0:
-        weights, prior = _naive_bayes(words, labels, present)
-        coefficients[present] *= 1 - mix.bayes
-        coefficients[present, :k] += mix.bayes * weights
-        bias[present] = (1 - mix.bayes) * bias[present] + mix.bayes * prior
-    return coefficients, bias
-
-
-def _naive_bayes(
-    words: SparseMatrix, labels: NDArray[np.intp], present: NDArray[np.intp]
-) -> tuple[Floats, Floats]:
-    """Multinomial naive Bayes on tf-idf rows: weights [present, k] and bias [present].
-
-    Weights are centred over the tasks, which changes no probability and keeps them small.
-    """
-    member = (labels[:, None] == present).astype(np.float64)
-    counts = (words.T @ member).T + _SMOOTHING
-    weights = np.log(counts / counts.sum(axis=1, keepdims=True))
-    return weights - weights.mean(axis=0), np.log(member.mean(axis=0))
 
 
 def _logistic(

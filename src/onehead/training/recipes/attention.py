@@ -27,8 +27,6 @@ from torch import Tensor, nn
 from onehead.calibrate import calibrate, recalibrated
 from onehead.training.gate import (
     Labelled,
-    Mix,
-    are_named,
     fit_gate,
     held_out_probabilities,
     labels_of,
@@ -183,11 +181,8 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     dense = standard.x * np.float32(options["gate_dense"])
     labelled = Labelled(examples, dense, tasks, labels)
     fold = _folds(examples, seed)
-    # Clusters are made of vectors: words say less about them than about tasks.
-    bayes = float(options["gate_bayes"]) if are_named(examples) else 0.0
-    mix = Mix(float(options["gate_strength"]), bayes)
-    gate = fit_gate(labelled, mix)
-    held_out = _held_out(labelled, mix, fold)
+    gate = fit_gate(labelled, float(options["gate_strength"]))
+    held_out = _held_out(labelled, float(options["gate_strength"]), fold)
     labels = np.where(labels >= 0, labels, held_out.argmax(axis=1))
     means = task_means(examples.quality, labels, len(tasks), float(options["prior_count"]))
     head = Head.over(standard, options, seed)
@@ -211,8 +206,7 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     blind = np.zeros((len(examples), lexicon.dimension))
     inputs = np.concatenate([standard.x, blind, held_out], axis=1).astype(np.float32)
     amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs))
-    share = np.bincount(labels, minlength=len(tasks)) / len(labels)
-    usual = recalibrated((share @ means)[None], slope, offset)[0]
+    usual = recalibrated(means.mean(axis=0)[None], slope, offset)[0]
     return assemble(
         examples,
         standard,
@@ -267,12 +261,12 @@ def _folds(examples: Examples, seed: int) -> Rows:
     return examples.table.folds(min(_FOLDS, distinct), seed)
 
 
-def _held_out(labelled: Labelled, mix: Mix, fold: Rows) -> Floats:
+def _held_out(labelled: Labelled, strength: float, fold: Rows) -> Floats:
     """Task probabilities of the training prompts as of unseen ones, [n, t]."""
     t = len(labelled.tasks)
     if t == 1 or len(np.unique(fold)) < 2:
         return np.eye(t)[np.maximum(labelled.labels, 0)]
-    return held_out_probabilities(labelled, mix, fold)
+    return held_out_probabilities(labelled, strength, fold)
 
 
 def _network_gate(gate: TaskGate, dense_scale: float) -> Gate:
@@ -300,7 +294,6 @@ ATTENTION = Recipe(
     fit_attention,
     {
         "gate_strength": 10.0,
-        "gate_bayes": 0.3,
         "gate_dense": 0.05,
         "prior_count": 20.0,
         "anchors": 1024,
