@@ -18,6 +18,7 @@ from onehead import Router
 from onehead.artifact import load
 from onehead.dashboard.insight import Insight
 from onehead.router import bundled_path
+from onehead.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,6 +178,23 @@ def test_any_width_is_taken_within_reason(used: tuple[Gateway, list[str]], width
     assert 180 <= response.json()["charts"]["choice"]["width"] <= 1600
 
 
+@pytest.mark.parametrize(
+    "path", ["/ui/nothing", "/ui/%3Cb%3E", "/ui/decisions/", "/ui/api/nothing"]
+)
+def test_a_path_to_nowhere_says_so(used: tuple[Gateway, list[str]], path: str) -> None:
+    response = used[0].client.get(path)
+    assert response.status_code == 404
+    assert "there is no page" in response.text
+    assert "<b>" not in response.text
+
+
+def test_the_bare_name_leads_to_the_pages(used: tuple[Gateway, list[str]]) -> None:
+    response = used[0].client.get("/ui")
+    assert response.status_code == 308
+    assert response.headers["location"] == "/ui/"
+    assert used[0].client.post("/ui/models").status_code == 405
+
+
 def test_empty_ranges_say_so_and_how_to_fill_them(fresh: Gateway) -> None:
     text = fresh.client.get("/ui/?range=7d").text
     assert "No requests in the last 7 days yet" in text
@@ -199,6 +217,24 @@ def test_a_store_that_is_away_breaks_no_more_than_its_pages(fresh: Gateway, tmp_
         assert "the decision log cannot be read now" in response.text
     assert fresh.client.get("/ui/playground").status_code == 200
     assert fresh.chat().status_code == 200
+
+
+@pytest.mark.parametrize("what", ["garbage", "newer"])
+def test_a_store_that_cannot_be_read_is_named(tmp_path: Path, what: str) -> None:
+    path = tmp_path / "log.db"
+    if what == "garbage":
+        path.write_bytes(b"no database at all" * 100)
+    else:
+        Store.open(f"sqlite:///{path}").close()
+        with sqlite3.connect(path) as connection:
+            connection.execute("INSERT INTO migrations (name, at) VALUES ('9999_later', 0)")
+    with dashboard(tmp_path) as gateway:
+        for page in ("/ui/", "/ui/decisions", "/ui/models", "/ui/shadow"):
+            response = gateway.client.get(page)
+            assert response.status_code == 503
+            assert "log.db" in response.text
+            assert "Skip to the content" in response.text
+        assert gateway.client.get("/ui/playground").status_code == 200
 
 
 def test_feedback_of_the_page_reaches_the_log(used: tuple[Gateway, list[str]]) -> None:

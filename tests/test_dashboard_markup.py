@@ -88,7 +88,7 @@ def test_attributes_that_are_off_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("amount", "told"),
     [(None, "–"), (float("nan"), "–"), (0, "$0"), (0.000123, "$0.00012"), (0.5, "$0.50"),
-     (12.3, "$12.30"), (-0.004, "−$0.0040"), (123456, "$123,456"), (1e-15, "$0.000000000000")],
+     (12.3, "$12.30"), (-0.004, "−\u2060$0.0040"), (123456, "$123,456"), (1e-15, "$0.000000000000")],
 )  # fmt: skip
 def test_dollars_in_words(amount: float | None, told: str) -> None:
     assert words.usd(amount) == told
@@ -107,3 +107,12 @@ def test_dollars_in_words(amount: float | None, told: str) -> None:
 )
 def test_durations_in_words(duration: float | None, told: str) -> None:
     assert words.seconds(duration) == told
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(-0.0001, "0.000"), (0.0, "0.000"), (-0.25, "−0.250"), (0.5, "+0.500"), (None, "–")],
+)
+def test_differences_in_words(value: float | None, told: str) -> None:
+    assert words.signed(value) == told
+    assert words.share(-0.0001) == "0.0%"

@@ -82,6 +82,15 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(browser: httpx.Cl
     assert SECRETS["ANN"] not in cookie
 
 
+def test_behind_tls_the_cookie_is_for_tls_only(browser: httpx.Client) -> None:
+    response = browser.post(
+        "/ui/login", data={"key": SECRETS["ANN"]}, headers={"x-forwarded-proto": "https"}
+    )
+    assert "; secure" in response.headers["set-cookie"].lower()
+    browser.cookies.clear()
+    assert "; secure" not in log_in(browser).headers["set-cookie"].lower()
+
+
 @pytest.mark.parametrize("name", ["overview", "models", "router", "frontier", "shadow"])
 def test_data_needs_a_session_or_a_key(browser: httpx.Client, name: str) -> None:
     assert browser.get(f"/ui/api/{name}").status_code == 401

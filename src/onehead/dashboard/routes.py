@@ -55,11 +55,25 @@ def routes() -> list[BaseRoute]:
         found.append(Route(f"/ui/api/{name}", _tells(visit, told), methods=["GET"]))
     for path, seen in views.PAGES.items():
         found.append(Route(path, _shows(visit, seen), methods=["GET"]))
+    found.append(Route("/ui/{place:path}", _nowhere, methods=["GET"]))
     return found
 
 
 async def _to_start(request: Request) -> Response:  # noqa: ARG001
     return RedirectResponse("/ui/", 308)
+
+
+async def _nowhere(request: Request) -> Response:
+    """A path under /ui/ that leads to nothing."""
+    path = request.url.path
+    error = GatewayError(
+        f"there is no page {path[:80]!r}. The pages are in the menu of /ui/.",
+        status=404,
+        code="not_found",
+    )
+    if path.startswith("/ui/api/"):
+        return secured(error_response(error, request))
+    return _error_page(error)
 
 
 def _plain(handler: Answer) -> Answer:

@@ -111,8 +111,14 @@ def set_session(response: Response, request: Request, key: KeyConfig) -> None:
     """Give the browser a session."""
     response.set_cookie(
         COOKIE, token(key), max_age=LASTS_S, path="/ui", httponly=True, samesite="strict",
-        secure=request.url.scheme == "https",
+        secure=scheme(request) == "https",
     )  # fmt: skip
+
+
+def scheme(request: Request) -> str:
+    """How the browser came here, also through a proxy that ends TLS."""
+    told = request.headers.get("x-forwarded-proto", request.url.scheme)
+    return "https" if told.partition(",")[0].strip().lower() == "https" else "http"
 
 
 def end_session(response: Response) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from onehead.dashboard.ranges import Range, range_of
+from onehead.dashboard.session import scheme
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -49,8 +50,7 @@ class Visit:
     @property
     def base(self) -> str:
         """Where this gateway is reached, for commands to copy."""
-        url = self.request.base_url
-        return f"{url.scheme}://{url.netloc}"
+        return f"{scheme(self.request)}://{self.request.base_url.netloc}"
 
     def own(self, key: str | None) -> bool:
         """Whether a decision of `key` is the reader's own; an open gateway has one reader."""

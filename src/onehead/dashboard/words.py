@@ -12,7 +12,7 @@ def usd(amount: float | None) -> str:
     """Dollars: cents from a dollar on, two significant digits below."""
     if amount is None or not math.isfinite(amount):
         return NOTHING
-    sign = "−" if amount < 0 else ""
+    sign = "−\u2060" if amount < 0 else ""  # joined, so that no line ends between sign and dollar
     size = abs(amount)
     if size == 0:
         return "$0"
@@ -31,7 +31,7 @@ def share(part: float | None, digits: int = 1) -> str:
     """A share as per cent."""
     if part is None or not math.isfinite(part):
         return NOTHING
-    return f"{part:.{digits}%}".replace("-", "−")
+    return _minus(f"{part:.{digits}%}")
 
 
 def seconds(duration: float | None) -> str:
@@ -54,7 +54,7 @@ def signed(value: float | None, digits: int = 3) -> str:
     """A difference with its sign."""
     if value is None or not math.isfinite(value):
         return NOTHING
-    return f"{value:+.{digits}f}".replace("-", "−")
+    return _minus(f"{value:+.{digits}f}")
 
 
 def ends(low: float, high: float, words: type[str] | object = usd) -> str:
@@ -66,3 +66,10 @@ def ends(low: float, high: float, words: type[str] | object = usd) -> str:
 def moment(at: float) -> str:
     """A time in UTC to the second."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _minus(text: str) -> str:
+    """A figure with a real minus sign; what rounds to nothing has no sign."""
+    return (
+        text.replace("-", "−") if any(digit in text for digit in "123456789") else text.lstrip("+-")
+    )

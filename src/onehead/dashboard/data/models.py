@@ -65,7 +65,7 @@ def _health(context: Context, totals: dict[str, Total]) -> Section:
 def _state(context: Context, model: ModelConfig) -> str:
     if context.state.config.demo:
         return "demonstration"
-    if model.base_url is None:
+    if not model.has_upstream:
         return "none: decisions only"
     return _STATES[context.state.upstreams.state(model.id)]
 

@@ -78,7 +78,7 @@ def _remarks(tally: Tally, n_requests: int) -> tuple[str, ...]:
     if tally.requests + tally.left_out < n_requests:
         told.append(
             f"From a sample of {words.count(tally.requests)} requests, spread evenly over the "
-            "range; `onehead report savings` reads them all.".replace("`", "")
+            "range; onehead report savings reads them all."
         )
     if tally.left_out:
         told.append(
