@@ -88,7 +88,18 @@ def _reason(one: DecisionRecord) -> str:
     )
     if ids[int(choice.column[0])] != one.chosen:
         told += f" Yet {one.chosen} was chosen, to stay with the conversation's prompt cache."
-    return told
+    return told if floor is not None else told + _barred(one)
+
+
+def _barred(one: DecisionRecord) -> str:
+    """The model that would have been worth more, had it been eligible."""
+    known = [
+        (worth, name, why_not) for name, _, _, worth, why_not in one.estimates if worth is not None
+    ]
+    worth, name, why_not = max(known, key=lambda entry: entry[0], default=(0.0, "", None))
+    if why_not is None:
+        return ""
+    return f" {name} would have been worth more, but could not be chosen: {why_not}."
 
 
 def _weighed(one: DecisionRecord) -> list[tuple[str, Child]]:
