@@ -21,7 +21,7 @@ ESTIMATES = [
     ("blind", 0.99, 1e-5, 0.9, "does not take images"),
 ]
 CASES: dict[str, tuple[dict[str, Any], list[str]]] = {
-    "plain": ({}, ["ok-small, quality 0.60 for about $0.0001, is the best trade", "does not take images", "none"]),
+    "plain": ({}, ["ok-small, quality 0.60 for about $0.0001, is the best trade", "blind would have been worth more, but could not be chosen: does not take images"]),
     "floor": (
         {"constraints": {"min_quality": 0.8}, "chosen": "ok-large", "model": "ok-large"},
         ["is the cheapest that reaches the floor of 0.8", "min_quality 0.8"],

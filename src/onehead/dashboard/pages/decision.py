@@ -96,7 +96,7 @@ def _barred(one: DecisionRecord) -> str:
     known = [
         (worth, name, why_not) for name, _, _, worth, why_not in one.estimates if worth is not None
     ]
-    worth, name, why_not = max(known, key=lambda entry: entry[0], default=(0.0, "", None))
+    _, name, why_not = max(known, key=lambda entry: entry[0], default=(0.0, "", None))
     if why_not is None:
         return ""
     return f" {name} would have been worth more, but could not be chosen: {why_not}."
