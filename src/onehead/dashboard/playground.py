@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -39,7 +40,7 @@ async def estimate(visit: Visit) -> dict[str, Any]:
     return {
         "models": _models(plan),
         "confidence": plan.confidence,
-        **_evidence(visit.context, plan),
+        **await asyncio.to_thread(_evidence, visit.context, plan),
     }
 
 
@@ -56,7 +57,7 @@ def _models(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _evidence(context: Context, plan: Plan) -> dict[str, Any]:
-    """What speaks for each model, where the router can tell."""
+    """What speaks for each model, where the router can tell; reads the router's arrays at first."""
     insight = context.insight
     found = None if plan.features is None else insight.evidence(plan.features.reshape(-1))
     if found is None:
