@@ -72,6 +72,8 @@ def test_a_model_with_all_its_outcomes_is_as_good_as_trained(routers: Joined) ->
     card, trained = larger.manifest.pool.models[-1], routers.whole.manifest.pool
     assert card == trained.models[trained.index(NEW)]
     assert brier(larger, routers.unseen) < brier(routers.whole, routers.unseen) + 0.01
+    usual = larger.arrays["usual"][-1], routers.whole.arrays["usual"][trained.index(NEW)]
+    assert usual[0] == pytest.approx(usual[1], abs=0.05)
     profiles = larger.manifest.profiles[NEW], routers.whole.manifest.profiles[NEW]
     assert profiles[0].keys() == profiles[1].keys()
     for name, value in profiles[1].items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,8 +34,6 @@ _AMOUNT = Prior(level=2.0, task=0.3, anchor=0.0, noise=0.3)
 _ALIKE = 0.3
 """Correlation of what estimates miss of two models on one prompt: how hard it really was."""
 _CALIBRATION_COUNT = 500.0
-_USUAL = "usual"
-"""The array of what is taken where a prompt is unlike all that is known; older routers lack it."""
 _SMEARING_COUNT = 20.0
 
 
@@ -122,14 +120,8 @@ def join(
     seen = view(artifact, own.prompts, encoder=encoder, cache=cache)
     quality = own.quality[:, own.models.index(model)]
     easier = _easier(seen.raw, own, artifact)
-    columns, estimated = _quality_columns(seen, quality, easier)
+    columns, estimated = _quality_columns(seen, quality, easier, artifact.arrays.get("usual"))
     amounts, tokens = _amount_columns(seen, artifact, card, logs)
-    if _USUAL in artifact.arrays:
-        columns[_USUAL] = recalibrated(
-            columns["quality.task_quality"].mean()[None, None],
-            columns["quality.slope"][None],
-            columns["quality.offset"][None],
-        )[0, 0]
     profile = _profile(artifact, card, seen, estimated, tokens)
     return artifact.plus(card, columns | amounts, profile)
 
@@ -196,15 +188,24 @@ def _easier(raw: Floats, own: OutcomeTable, artifact: Artifact) -> Floats:
     return expected
 
 
-def _quality_columns(seen: View, quality: Floats, easier: Floats) -> tuple[Columns, Floats]:
-    """The columns of the quality head, and what they say of the prompts [n]."""
+def _quality_columns(
+    seen: View, quality: Floats, easier: Floats, usual: NDArray[Any] | None
+) -> tuple[Columns, Floats]:
+    """The columns of the quality head, and what they say of the prompts [n].
+
+    usual: quality of the pool's models where a prompt is unlike all that is known [m]; older routers
+        lack it
+    """
     arrays = seen.arrays
     column = solve(seen.raw, seen.tasks, seen.weights, quality - easier, _QUALITY)
     task = arrays["quality.task_quality"] @ column.shares + column.level + column.task
     values = arrays["quality.values"] @ column.shares + column.anchor
-    usual = float(arrays["quality.slope"].mean()), float(arrays["quality.offset"].mean())
+    slopes, offsets = arrays["quality.slope"], arrays["quality.offset"]
     slope, offset = calibrate(
-        column.held_out[:, None], quality[:, None], _CALIBRATION_COUNT, toward=usual
+        column.held_out[:, None],
+        quality[:, None],
+        _CALIBRATION_COUNT,
+        toward=(float(slopes.mean()), float(offsets.mean())),
     )
     columns = {
         "quality.task_quality": task,
@@ -212,6 +213,10 @@ def _quality_columns(seen: View, quality: Floats, easier: Floats) -> tuple[Colum
         "quality.slope": slope[0],
         "quality.offset": offset[0],
     }
+    if usual is not None:
+        before = recalibrated(usual.astype(np.float64), 1 / slopes, -offsets / slopes)
+        mean = before @ column.shares + column.level + column.task.mean()
+        columns["usual"] = recalibrated(mean, slope, offset)[0]
     raw = seen.tasks @ task + seen.weights @ values
     return columns, recalibrated(raw[:, None], slope, offset)[:, 0]
 

@@ -58,11 +58,14 @@ class Naturalness:
 def fit_naturalness(examples: Examples, lexicon: Lexicon, seed: int) -> Naturalness:
     """Tell parts of the training prompts from spoiled copies of them, both kinds equally likely.
 
-    Parts, because whole prompts of one table share words that no other text has.
+    Parts, because whole prompts of one table share words that no other text has. Where prompts
+    share no word piece at all there is nothing to tell by, and every text counts as one.
     """
     from scipy.sparse import vstack
     from sklearn.linear_model import LogisticRegression
 
+    if len(lexicon.tokens) == 0:
+        return Naturalness(np.zeros(0), 1.0, 1.0)
     rng = np.random.default_rng([seed, 7])
     prompts = examples.table.prompts
     rows = rng.permutation(len(prompts))[:_MOST]

@@ -206,7 +206,8 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     blind = np.zeros((len(examples), lexicon.dimension))
     inputs = np.concatenate([standard.x, blind, held_out], axis=1).astype(np.float32)
     amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs))
-    usual = recalibrated(means.mean(axis=0)[None], slope, offset)[0]
+    share = np.bincount(labels, minlength=len(tasks)) / len(labels)
+    usual = recalibrated((share @ means)[None], slope, offset)[0]
     return assemble(
         examples,
         standard,
