@@ -99,7 +99,7 @@ def test_the_overview_counts_what_was_sent(used: tuple[Gateway, list[str]]) -> N
     assert cards["requests"]["value"] == str(len(ids) + 1)
     assert cards["errors"]["value"] == "0.0%"
     assert cards["best"]["note"].startswith(("9", "8", "7"))
-    assert "less than ok-large" in cards["best"]["note"]
+    assert "less than ok-large, expected quality −0." in cards["best"]["note"]
 
 
 def test_the_page_shows_what_the_document_says(used: tuple[Gateway, list[str]]) -> None:

@@ -196,28 +196,30 @@ def _show(routed: Tally, shadow: Tally) -> None:
 
     parts: list[Any] = []
     if routed.requests:
-        made = table(("routed, against", "requests", "paid", "instead", "saved", "share", "95 %"))
+        made = table(("routed, against", "requests", "paid", "instead", "saved", "95 %", "quality"))
         for name in dict.fromkeys((routed.best_single(), routed.dearest())):
             found = routed.against(name) if name else None
             if found is not None:
                 made.add_row(
                     f"{found.model} alone", words.count(found.requests), words.usd(found.paid_usd),
                     words.usd(found.instead_usd), words.usd(found.saved_usd),
-                    words.share(found.saved_share), _ends(found.share_ends),
+                    _ends(found.share_ends), words.signed(-found.quality),
                 )  # fmt: skip
         parts.append(made)
     found = shadow.against()
     if found is not None:
-        made = table(("in shadow", "requests", "paid", "would cost", "would save", "share", "95 %"))
+        made = table(
+            ("in shadow", "requests", "paid", "would cost", "would save", "95 %", "quality")
+        )
         made.add_row(
             "router", words.count(found.requests), words.usd(found.paid_usd),
             words.usd(found.instead_usd), words.usd(-found.saved_usd),
-            words.share(found.would_share), _ends(found.would_ends),
+            _ends(found.would_ends), words.signed(found.quality),
         )  # fmt: skip
         parts.append(made)
         parts.append(
-            f"Expected change of quality {words.signed(found.quality)}; it is predicted to fall on "
-            f"{words.count(shadow.falls)} of {words.count(shadow.requests)} requests."
+            f"Quality is predicted to fall on {words.count(shadow.falls)} of "
+            f"{words.count(shadow.requests)} requests."
         )
     if not parts:
         parts.append("No routed request with a known cost in the log.")

@@ -72,9 +72,13 @@ def _saved(name: str, label: str, found: Comparison | None, routed: Total) -> Ca
     if found is None or found.ratio is None:
         return Card(name, label, words.NOTHING, "no routed request with a known cost")
     saved = routed.cost_usd * (found.ratio - 1)
-    note = f"{words.share(found.saved_share)} less than {found.model}"
+    part, kind = found.saved_share, "less"
     if saved < 0:
-        note = f"{words.share(found.ratio and 1 / found.ratio - 1)} more than {found.model}"
+        part, kind = 1 / found.ratio - 1, "more"
+    note = (
+        f"{words.share(part)} {kind} than {found.model}, "
+        f"expected quality {words.signed(-found.quality, 2)}"
+    )
     if found.ratio_ends is not None:
         low, high = (routed.cost_usd * (end - 1) for end in found.ratio_ends)
         note += f"; 95 %: {words.usd(low)} to {words.usd(high)}"
