@@ -196,24 +196,22 @@ def _show(routed: Tally, shadow: Tally) -> None:
 
     parts: list[Any] = []
     if routed.requests:
-        made = table(("routed, against", "requests", "paid", "instead", "saved", "95 %", "quality"))
+        made = table(("routed, against", "requests", "paid", "saved", "share, 95 %", "quality"))
         for name in dict.fromkeys((routed.best_single(), routed.dearest())):
             found = routed.against(name) if name else None
             if found is not None:
                 made.add_row(
-                    f"{found.model} alone", words.count(found.requests), words.usd(found.paid_usd),
-                    words.usd(found.instead_usd), words.usd(found.saved_usd),
+                    found.model, words.count(found.requests), words.usd(found.paid_usd),
+                    words.usd(found.saved_usd),
                     _ends(found.share_ends), words.signed(-found.quality),
                 )  # fmt: skip
         parts.append(made)
     found = shadow.against()
     if found is not None:
-        made = table(
-            ("in shadow", "requests", "paid", "would cost", "would save", "95 %", "quality")
-        )
+        made = table(("in shadow", "requests", "paid", "would save", "share, 95 %", "quality"))
         made.add_row(
             "router", words.count(found.requests), words.usd(found.paid_usd),
-            words.usd(found.instead_usd), words.usd(-found.saved_usd),
+            words.usd(-found.saved_usd),
             _ends(found.would_ends), words.signed(found.quality),
         )  # fmt: skip
         parts.append(made)
