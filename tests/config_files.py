@@ -126,6 +126,12 @@ base_url = "http://10.0.0.7:8000/v1"
 api_key = "${UPSTREAM_KEY}"
 free = true
 auto = false
+
+[[models]]
+id = "translated"
+via = "any-llm"
+upstream_model = "anthropic/claude"
+free = true
 """
 
 

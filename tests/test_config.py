@@ -40,7 +40,8 @@ def test_everything_is_read() -> None:
         for name, value in document[section].items():
             if name not in ("keys", "url"):
                 assert getattr(getattr(config, section), name) == value, name
-    strong, cheap = config.models
+    strong, cheap, through = config.models
+    assert (through.via, through.upstream_model) == ("any-llm", "anthropic/claude")
     assert (strong.id, strong.upstream_model, cheap.upstream_model) == (
         "strong",
         "gpt-large",
@@ -211,7 +212,7 @@ def test_description_tells_what_the_file_means() -> None:
     assert not told["gateway"]["open"]
     assert told["store"]["url"] == "postgresql://db:5432/onehead"
     assert [key["name"] for key in told["keys"]] == ["key-1", "team", "hashed"]
-    strong, cheap = told["models"]
+    strong, cheap, _ = told["models"]
     assert (strong["upstream"], cheap["upstream"]) == (
         "https://host.example",
         "http://10.0.0.7:8000",

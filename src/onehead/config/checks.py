@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from onehead.config.model import provider_and_name
 from onehead.config.place import Place, Source
 from onehead.config.urls import is_loopback
 from onehead.errors import did_you_mean
@@ -62,10 +63,32 @@ def _check_models(models: tuple[ModelConfig, ...], at: Place) -> None:
             )
         seen[model.id] = place
         _check_prices(model, here)
+        if model.via is not None:
+            _check_via(model, here)
         if model.api_key and "authorization" in model.headers:
             (here / "headers" / "authorization").fail("api_key sets this header too; keep one.")
         if model.context_window and (model.max_output_tokens or 0) > model.context_window:
             (here / "max_output_tokens").fail("larger than context_window; correct one of them.")
+
+
+def _check_via(model: ModelConfig, at: Place) -> None:
+    """What a library is told of a model: its own name for it, a key and an address."""
+    provider, name = provider_and_name(model.upstream_model)
+    if not provider or not name:
+        (at / "upstream_model").fail(
+            f"with via = {model.via!r} it names the provider too: provider/model, "
+            "as in anthropic/claude-sonnet-4-5."
+        )
+    for key in ("headers", "query"):
+        if getattr(model, key):
+            (at / key).fail(
+                f"not sent with via = {model.via!r}; remove it, or via for an upstream that speaks "
+                "OpenAI's HTTP."
+            )
+    if "chat" not in model.capabilities:
+        (at / "capabilities").fail(
+            f"via = {model.via!r} takes chat completions only; name chat among them."
+        )
 
 
 def _check_prices(model: ModelConfig, at: Place) -> None:

@@ -123,6 +123,7 @@ def _model(model: ModelConfig, config: Config) -> dict[str, Any]:
     return {
         "id": model.id,
         "upstream": _host(model.base_url),
+        "via": model.via,
         "upstream_model": model.upstream_model,
         "api_key_set": bool(model.api_key),
         "headers": sorted(model.headers),
@@ -152,7 +153,7 @@ def _model_line(model: dict[str, Any]) -> str:
     if model["request_usd"]:
         price += f", ${model['request_usd']:g} a call"
     parts = [
-        f"{model['upstream_model']} at {model['upstream']}" if model["upstream"] else "no upstream",
+        _place(model),
         "key set" if model["api_key_set"] else "no key",
         price,
     ]
@@ -165,6 +166,15 @@ def _model_line(model: dict[str, Any]) -> str:
     if not model["auto"]:
         parts.append("by name only")
     return f"{model['id']}: {'; '.join(parts)}"
+
+
+def _place(model: dict[str, Any]) -> str:
+    """Where calls for a model go."""
+    if not (model["upstream"] or model["via"]):
+        return "no upstream"
+    at = f" at {model['upstream']}" if model["upstream"] else ""
+    through = f" through {model['via']}" if model["via"] else ""
+    return f"{model['upstream_model']}{at}{through}"
 
 
 def _host(base_url: str | None) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from onehead.config.body import Body
 from onehead.config.secrets import ApiKey, Headers, Query
 from onehead.config.urls import BaseUrl
-from onehead.config.values import Flag, Name, Number, Read, Whole, Words
+from onehead.config.values import Choice, Flag, Name, Number, Read, Whole, Words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,9 @@ CAPABILITIES: Final = (
 """What a model may be able to do: features of a request, and the two APIs."""
 
 _APIS: Final = frozenset({"chat", "responses"})
+MODULES: Final = {"any-llm": "any_llm"}
+"""Libraries that call upstreams which speak no OpenAI-compatible HTTP, and what to import for them."""
+_MARK: Final = re.compile("[:/]")
 SECONDS: Final = Number(above=0, most=86_400)
 _MODEL_SECONDS = "Seconds for this model; default: the value of `[upstreams]`."
 _PRICE = Number(least=0, most=1e6)
@@ -48,6 +52,12 @@ class Capabilities(Words):
         return named if named & _APIS else named | _APIS
 
 
+def provider_and_name(upstream_model: str) -> tuple[str, str]:
+    """The two parts of `provider/model` or `provider:model`; the second is empty where there is one."""
+    provider, *name = _MARK.split(upstream_model, maxsplit=1)
+    return provider.strip().lower(), name[0] if name else ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """`[[models]]`: one model, and the upstream that serves it."""
@@ -59,6 +69,14 @@ class ModelConfig:
         metadata=about(
             BaseUrl(),
             "Address of an OpenAI-compatible upstream, up to and with `/v1`. Without one the model takes part in decisions only.",
+        ),
+    )
+    via: str | None = field(
+        default=None,
+        metadata=about(
+            Choice(*MODULES),
+            "Library that calls an upstream which speaks no OpenAI-compatible HTTP; `upstream_model` is then `provider/model`, and `base_url` may be left out. Needs the extra `translate`; takes chat completions only.",
+            "called over HTTP",
         ),
     )
     upstream_model: str = field(
@@ -151,3 +169,10 @@ class ModelConfig:
     def __post_init__(self) -> None:
         if not self.upstream_model:
             object.__setattr__(self, "upstream_model", self.id)
+        if self.via is not None:
+            object.__setattr__(self, "capabilities", self.capabilities - {"responses"})
+
+    @property
+    def has_upstream(self) -> bool:
+        """Whether anybody can be called; without, the model takes part in decisions only."""
+        return self.base_url is not None or self.via is not None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from onehead.config.model import MODULES
 from onehead.config.secrets import opens_something
 from onehead.config.urls import is_loopback
 
@@ -31,7 +33,7 @@ def _routing(config: Config) -> Iterator[str]:
         return
     if fallback is None:
         yield "no routing.fallback: a request gets an error when routing itself fails."
-    elif fallback in models and models[fallback].base_url is None:
+    elif fallback in models and not models[fallback].has_upstream:
         yield f"routing.fallback {fallback!r} has no base_url, so it cannot answer."
     if not any(model.auto for model in config.models):
         yield "every model has auto = false: 'auto' finds none to choose from."
@@ -47,10 +49,12 @@ def _store(config: Config) -> Iterator[str]:
 
 
 def _model(model: ModelConfig) -> Iterator[str]:
-    if model.base_url is None:
+    if not model.has_upstream:
         yield "has no base_url: it can be chosen, but nobody answers."
         return
-    parts = urlsplit(model.base_url)
+    if model.via is not None and find_spec(MODULES[model.via]) is None:
+        yield f"is called via {model.via!r}, which is not installed here: pip install 'onehead[translate]'."
+    parts = urlsplit(model.base_url or "")
     local = is_loopback(parts.hostname or "")
     keyed = bool(model.api_key) or any(map(opens_something, [*model.headers, *model.query]))
     if keyed and parts.scheme == "http" and not local:

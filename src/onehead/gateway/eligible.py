@@ -55,7 +55,7 @@ class Eligibility:
         outputs = [one.max_output_tokens for one in models if one.max_output_tokens is not None]
         self._window = min(windows, default=math.inf)
         self._output = min(outputs, default=math.inf)
-        self._addressed = not need_upstream or all(one.base_url is not None for one in models)
+        self._addressed = not need_upstream or all(one.has_upstream for one in models)
         self._everyone = Obstacles((None,) * len(models))
 
     def __call__(
@@ -115,7 +115,7 @@ def obstacles(
             tokens = count_tokens(asked) if tokens is None else tokens
             reason = _window(model, tokens, asked_output)
             too_long += reason is not None
-        if reason is None and need_upstream and model.base_url is None:
+        if reason is None and need_upstream and not model.has_upstream:
             reason = "has no upstream here"
         reasons.append(reason)
     if is_open is not None:

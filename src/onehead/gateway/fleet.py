@@ -61,7 +61,7 @@ class Fleet:
     @property
     def callable(self) -> bool:
         """Whether any model has an upstream."""
-        return any(model.base_url is not None for model in self.models.values())
+        return any(model.has_upstream for model in self.models.values())
 
     def of_rows(self, estimates: NDArray[np.float64]) -> NDArray[np.float64]:
         """The columns of this fleet's rows out of the router's [n, m] → [n, a]."""

@@ -64,7 +64,7 @@ def _model(model: ModelConfig) -> dict[str, Any]:
         "id": model.id,
         "object": "model",
         "created": 0,
-        "owned_by": "upstream" if model.base_url is not None else "none",
+        "owned_by": "upstream" if model.has_upstream else "none",
         "context_window": model.context_window,
         "max_output_tokens": model.max_output_tokens,
         "capabilities": sorted(model.capabilities),

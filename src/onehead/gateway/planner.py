@@ -140,7 +140,7 @@ class Planner:
         named = self.routing.fallback
         if named is not None:
             return Plan([named])
-        callable_ids = [n for n in self.fleet.ids if self.fleet.models[n].base_url is not None]
+        callable_ids = [n for n in self.fleet.ids if self.fleet.models[n].has_upstream]
         return Plan(callable_ids or list(self.fleet.ids))
 
     def _hold(self, model: str, terms: Terms, kept: Obstacles, keys: tuple[str, ...]) -> Plan:

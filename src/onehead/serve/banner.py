@@ -13,7 +13,7 @@ from onehead.serve.logs import logger
 from onehead.serve.sockets import address
 
 if TYPE_CHECKING:
-    from onehead.config import Config
+    from onehead.config import Config, ModelConfig
 
 _SHOWN: Final = 8
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104  (shown, not bound)
@@ -74,12 +74,15 @@ def _models(config: Config) -> str:
         return "demonstration: every answer is made up here and says what would have been sent"
     if not config.models:
         return "none has an upstream yet: decisions and the dashboard work, answers need [[models]]"
-    names = [
-        f"{one.id} → {urlsplit(one.base_url).hostname}" if one.base_url else f"{one.id} (decisions)"
-        for one in config.models[:_SHOWN]
-    ]
+    names = [_model(one) for one in config.models[:_SHOWN]]
     more = len(config.models) - _SHOWN
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
+
+
+def _model(model: ModelConfig) -> str:
+    if not model.has_upstream:
+        return f"{model.id} (decisions)"
+    return f"{model.id} → {urlsplit(model.base_url).hostname if model.base_url else model.via}"
 
 
 def _printable(line: str) -> str:

@@ -6,7 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from onehead.gateway.upstream.answer import Answer, Attempt
-from onehead.gateway.upstream.call import Call, CallFailed
+from onehead.gateway.upstream.call import CallFailed
 from onehead.gateway.upstream.relay import Relay
 from onehead.gateway.upstream.summary import summary
 from onehead.gateway.upstream.verdict import Verdict
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from onehead.gateway.upstream.answer import AllFailed
-    from onehead.gateway.upstream.call import Request, Sockets
+    from onehead.gateway.upstream.call import Call, Request, Sockets
     from onehead.gateway.upstream.target import Target
 
 WORTH_REPEATING = frozenset({Verdict.REPEAT, Verdict.LIMITED})
@@ -124,7 +124,7 @@ class Walk:
         attempt = Attempt(model=target.id)
         self.attempts.append(attempt)
         ticket = target.breaker.begin()
-        call = Call(target, self._sockets)
+        call = target.call(self._sockets)
         clock = self._sockets.loop.time
         started = clock()
         kept = False
@@ -169,7 +169,7 @@ class Walk:
     def _note(self, target: Target, ticket: int, failure: CallFailed) -> None:
         """Tell the breaker."""
         breaker = target.breaker
-        if failure.blameless:
+        if failure.blameless or failure.unsuited:
             breaker.forget(ticket)
         elif failure.verdict is Verdict.LIMITED and failure.retry_after:
             breaker.success(ticket)  # it works, only not for us now

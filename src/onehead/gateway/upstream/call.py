@@ -81,12 +81,14 @@ class CallFailed(Exception):  # noqa: N818  (the name says the situation)
         body: bytes | None = None,
         disconnected: bool = False,
         blameless: bool = False,
+        unsuited: bool = False,
     ) -> None:
         """Say what happened.
 
         body: the upstream's error document, where clients understand it
         disconnected: the connection was cut before a single byte, as one kept too long is
         blameless: it was for want of room or time on our side, so no other model does better
+        unsuited: the request is nothing for this model, which is well; the reason is for its caller
         """
         super().__init__(reason)
         self.outcome = outcome
@@ -97,6 +99,7 @@ class CallFailed(Exception):  # noqa: N818  (the name says the situation)
         self.body = body
         self.disconnected = disconnected
         self.blameless = blameless
+        self.unsuited = unsuited
 
 
 class Call:
@@ -138,16 +141,8 @@ class Call:
         due: the loop time that must not be passed
         """
         target, sockets = self.target, self._sockets
-        if not sockets.gate.take():
-            await self._wait_for_place(due)
-        self._held = True
-        target.in_flight += 1
+        first_by = await self._enter(due)
         now = sockets.loop.time()
-        self._due = due
-        self._total_at = now + target.total_s
-        first_by = min(now + target.first_byte_s, self._total_at)
-        if due is not None:
-            first_by = min(first_by, due)
         try:
             with Limit(sockets.loop, first_by):
                 self.response = response = await sockets.session.request(
@@ -202,6 +197,19 @@ class Call:
             self._held = False
             self.target.in_flight -= 1
             self._sockets.gate.give()
+
+    async def _enter(self, due: float | None) -> float:
+        """Take a place and start the clocks; gives the loop time by which the first byte must come."""
+        target, sockets = self.target, self._sockets
+        if not sockets.gate.take():
+            await self._wait_for_place(due)
+        self._held = True
+        target.in_flight += 1
+        now = sockets.loop.time()
+        self._due = due
+        self._total_at = now + target.total_s
+        first_by = min(now + target.first_byte_s, self._total_at)
+        return first_by if due is None else min(first_by, due)
 
     async def _wait_for_place(self, due: float | None) -> None:
         loop = self._sockets.loop

@@ -70,6 +70,8 @@ def summary(
 def _told(failure: CallFailed) -> tuple[str, int, str]:
     """Code, status and words for one failure."""
     status = failure.status or 502
+    if failure.unsuited:
+        return "unsupported_by_model", status, f"it {failure.reason}"
     if failure.outcome != "status":
         return CODES[failure.outcome]
     if failure.verdict is Verdict.OURS:

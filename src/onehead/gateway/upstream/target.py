@@ -13,12 +13,15 @@ from onehead import __version__
 from onehead.config.urls import is_loopback
 from onehead.errors import ConfigError
 from onehead.gateway.errors import GatewayError
+from onehead.gateway.upstream.call import Call
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from onehead.config import ModelConfig, UpstreamConfig
     from onehead.gateway.upstream.breaker import Breaker
+    from onehead.gateway.upstream.call import Sockets
+    from onehead.gateway.upstream.translator import Translator
 
 NEVER_FROM_CALLERS = frozenset(
     {
@@ -66,6 +69,7 @@ class Target:
         "model",
         "proxy",
         "total_s",
+        "translator",
     )
 
     def __init__(self, model: ModelConfig, config: UpstreamConfig, breaker: Breaker) -> None:
@@ -76,7 +80,7 @@ class Target:
         self.in_flight = 0
         self._urls: dict[str, URL] = {}
         self._base = _base_url(model)
-        self.host = self._base.host_port_subcomponent if self._base is not None else None
+        self.host = self._base.host_port_subcomponent if self._base is not None else model.via
         self.proxy = _proxy(self._base) if self._base is not None else None
         self.headers = self._headers()
         self._fixed = frozenset(name.lower() for name in model.headers) | NEVER_FROM_CALLERS
@@ -86,6 +90,7 @@ class Target:
         self.first_byte_s = _either(model.first_byte_timeout_s, config.first_byte_timeout_s)
         self.idle_s = _either(model.idle_timeout_s, config.idle_timeout_s)
         self.total_s = _either(model.total_timeout_s, config.total_timeout_s)
+        self.translator: Translator | None = None
 
     def __repr__(self) -> str:
         return f"Target({self.id!r}, host={self.host!r})"  # headers and query may hold secrets
@@ -93,7 +98,22 @@ class Target:
     @property
     def reachable(self) -> bool:
         """Whether there is an upstream to call."""
-        return self._base is not None
+        return self.model.has_upstream
+
+    def call(self, sockets: Sockets) -> Call:
+        """A call that has yet to be opened."""
+        if self.translator is None:
+            return Call(self, sockets)
+        from onehead.gateway.upstream.translated import TranslatedCall
+
+        return TranslatedCall(self, sockets, self.translator)
+
+    def prepare(self) -> None:
+        """Load the library that calls this model, if any; MissingExtraError where it is not installed."""
+        if self.model.via is not None:
+            from onehead.gateway.upstream.translator import Translator
+
+            self.translator = Translator(self.model, self.total_s)
 
     def url(self, path: str) -> URL:
         """The base URL with `path` ("/chat/completions", or with a query behind "?")."""

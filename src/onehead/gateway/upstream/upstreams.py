@@ -81,6 +81,9 @@ class Upstreams:
             )
             for model in models
         }
+        if not demo:
+            for target in self._targets.values():
+                target.prepare()
 
     async def start(self) -> Self:
         """Open the pool of connections, in the running loop."""
@@ -110,6 +113,9 @@ class Upstreams:
         if self._sockets is not None:
             await self._sockets.session.close()
             self._sockets = None
+            for target in self._targets.values():
+                if target.translator is not None:
+                    await target.translator.close()
 
     async def __aenter__(self) -> Self:
         return await self.start()
