@@ -36,6 +36,6 @@ def test_every_block_of_models_is_one_that_can_be_taken() -> None:
     blocks = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
     models = [block for block in blocks if "[[models]]" in block and "milion" not in block]
     assert len(models) >= 3
-    environment = {"AZURE_API_KEY": "k", "OPENAI_API_KEY": "k"}
+    environment = {"AZURE_API_KEY": "k", "ANTHROPIC_API_KEY": "k", "OPENAI_API_KEY": "k"}
     for block in models:
         assert read(block, environment).models
