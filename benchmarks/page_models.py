@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onehead.bench.markdown import NOTHING, markdown, number, signed, taken, with_interval
+from onehead.bench.markdown import mean as matched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 HOW = {
     "trained": "trained with all models",
@@ -36,10 +37,14 @@ def model_sections(found: dict[str, Any]) -> Iterator[str]:
         yield _pools(found["pools"])
     if "unknown" in found:
         yield _unknown(found["unknown"])
+    if "calibration" in found:
+        yield _calibration(found["calibration"])
+    if "costs" in found:
+        yield _costs(found["costs"])
 
 
 def _new_models(document: dict[str, Any]) -> str:
-    rows = document["rows"]
+    rows = [row | {"n": 0 if row["how"] == "all" else row["n"]} for row in document["rows"]]
     trained = _mean(rows, "trained", 0, "aiq")
     lines = [
         [
@@ -101,10 +106,12 @@ def _unknown(document: dict[str, Any]) -> str:
     head = (
         "## Prompts unlike all that is known\n\nEach task is left out of learning in turn. As confidence falls "
         "below one half, estimates are drawn toward what is usual for each model. The zero router of a task "
-        "left out knows which models do well there; a router cannot.\n"
+        "left out knows which models do well there; a router cannot, and one that never reads the prompt "
+        "comes as near as can be. Confidence tells noise and strange texts, not a new task that is put like the "
+        "known ones.\n"
     )
     parts = [_of_table(entry) for entry in document["tables"].values()]
-    return "\n".join([head, *parts]) + f"\n{taken(document['run'])}\n"
+    return "\n".join([head, *parts])
 
 
 def _of_table(entry: dict[str, Any]) -> str:
@@ -130,8 +137,79 @@ def _of_table(entry: dict[str, Any]) -> str:
         f"{markdown(['difference of AIQ', *header[1:]], gaps)}\n"
         f"{markdown(['task left out', 'prompts', *WAYS.values(), 'confidence'], tasks)}\n"
         "Confidence (10 %, median, 90 %) of the router of the first seed:\n\n"
-        f"{markdown(['texts', 'confidence'], kinds)}"
+        f"{markdown(['texts', 'confidence'], kinds)}\n{taken(entry['run'])}\n"
     )
+
+
+def _calibration(document: dict[str, Any]) -> str:
+    parts = []
+    for entry in document["tables"].values():
+        rows = entry["rows"]
+        ece, right = (np.mean([row[name] for row in rows]) for name in ("ece", "ece_if_right"))
+        of_models = np.mean([row["ece_of_models"]["mean"] for row in rows])
+        floor = np.mean([row["ece_of_models_if_right"] for row in rows])
+        targets = zip(*(row["promises"] for row in rows), strict=True)
+        lines = [_promise(each) for each in targets]
+        seeds = ", ".join(str(row["seed"]) for row in rows)
+        parts.append(
+            f"### Calibration: {entry['title']} (seeds {seeds})\n\n"
+            f"ECE {number(ece)}; estimates that are right would show {number(right)} on so few prompts. Of single "
+            f"models, on average: {number(of_models)}, and {number(floor)} were they right.\n\n"
+            + markdown(["`min_quality`", "reached by", "successes", "cost of best model"], lines)
+        )
+    head = (
+        "## Whether estimates come true\n\nOn held-out prompts, with the estimates that `recipes.py` kept. "
+        "`min_quality` takes the cheapest model that is estimated to reach the target: of the prompts where one "
+        "is, this share was answered well, at this share of what the best single model costs there.\n"
+    )
+    return "\n".join([head, *parts]) + f"\n{taken(document['run'])}\n"
+
+
+def _promise(each: Sequence[dict[str, Any]]) -> list[str]:
+    """A target, means over the seeds that reach it."""
+    known = [one for one in each if one["success"] is not None]
+    share = number(float(np.mean([one["share"] for one in each])), 2)
+    figures = [
+        number(float(np.mean([one[name] for one in known])), 3) if known else NOTHING
+        for name in ("success", "spent_of_best")
+    ]
+    return [number(each[0]["target"], 2), share, *figures]
+
+
+COSTS = {"ours": "ours", "knn": "40 neighbours", "constant": "constant", "true": "true costs"}
+
+
+def _costs(document: dict[str, Any]) -> str:
+    names = ("log_rmse", "spearman", "spearman_within_model", "bias", "aiq")
+    parts = []
+    for entry in document["tables"].values():
+        lines = [
+            [
+                title,
+                *(
+                    number(float(np.mean([row[way][name] for row in entry["rows"]])))
+                    for name in names
+                ),
+                matched([row[way]["cost_to_match_best"] for row in entry["rows"]], 3, "never"),
+            ]
+            for way, title in COSTS.items()
+        ]
+        header = [
+            "cost",
+            "log-RMSE",
+            "Spearman",
+            "within models",
+            "said / paid",
+            "AIQ",
+            "to match best",
+        ]
+        seeds = ", ".join(str(row["seed"]) for row in entry["rows"])
+        parts.append(f"### Costs: {entry['title']} (seeds {seeds})\n\n{markdown(header, lines)}")
+    head = (
+        "## What predicted costs are worth\n\nQuality as estimated by our recipe (kept by `recipes.py`), cost by "
+        "ours, by the geometric mean over neighbours, by one mean for each model, and as it came.\n"
+    )
+    return "\n".join([head, *parts]) + f"\n{taken(document['run'])}\n"
 
 
 def _off(quantiles: list[float]) -> str:

@@ -12,6 +12,7 @@ usual splits the fallback must cost nothing. And confidence is read on texts of 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -69,9 +70,11 @@ def main() -> None:
     parser.add_argument("--table", nargs="+", choices=TABLES, default=["routerbench", "mmlu_pro"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     arguments = parser.parse_args()
-    taken = conditions(PACKAGES)
-    tables = {name: of_table(name, arguments.seeds) for name in arguments.table}
-    write(RESULT, {"run": taken, "tables": tables})
+    for name in arguments.table:
+        taken = conditions(PACKAGES)
+        entry = of_table(name, arguments.seeds) | {"run": taken}
+        known = json.loads(RESULT.read_text("utf-8"))["tables"] if RESULT.exists() else {}
+        write(RESULT, {"tables": known | {name: entry}})
 
 
 def of_table(name: str, seeds: Sequence[int]) -> dict[str, Any]:
