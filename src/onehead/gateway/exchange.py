@@ -29,6 +29,7 @@ from onehead.gateway.upstream import AllFailed, StreamBroken
 from onehead.gateway.wire import Asked, Body, Options, Usage, asked_of, options_of, usage_of
 from onehead.gateway.wire.events import EventRelay, error_event
 from onehead.gateway.wire.options import NONE, is_auto
+from onehead.gateway.wire.prompt import likely_tokens
 from onehead.gateway.wire.usage import document_of
 from onehead.store import new_decision_id
 
@@ -191,9 +192,8 @@ class Exchange:
         assert self.plan is not None  # noqa: S101
         plan = self.plan
         if not plan.input_tokens:
-            body = self.body.chars() if self.body is not None else 0
-            chars = self.asked.chars if self.asked is not None else body
-            plan.input_tokens = chars / _CHARS_PER_TOKEN
+            amounts = likely_tokens(self.asked, self.body, self.path)
+            plan.input_tokens, plan.output_tokens = amounts
         cost = plan.expected_cost_usd(plan.order[0])
         if cost is None:
             model = self.state.fleet.models[plan.order[0]]

@@ -22,6 +22,9 @@ _AUDIO = frozenset({"input_audio", "audio_url", "audio"})
 _FILES = frozenset({"input_file", "file"})
 _IMAGE_CHARS = 4_000
 """An image counts as this many characters: about a thousand tokens, as providers bill a large one."""
+_USUAL_OUTPUT = 500
+_CHARS_PER_TOKEN = 4
+_WRITE = ("/completions", "/responses")
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
@@ -206,6 +209,21 @@ def _limit(body: Body) -> int | None:
             raise GatewayError(f"{name!r} must be a whole number of tokens.", param=name)
         return value
     return None
+
+
+def likely_tokens(asked: Asked | None, body: Body | None, path: str) -> tuple[float, float]:
+    """Tokens read and written to reckon with where the router estimated nothing."""
+    if body is None:
+        return 0.0, 0.0
+    read = (body.chars() if asked is None else asked.chars) / _CHARS_PER_TOKEN
+    return read, float(_likely_output(body)) if path.endswith(_WRITE) else 0.0
+
+
+def _likely_output(body: Body) -> int:
+    """A usual answer, or less where less is asked for."""
+    stated = [body.get(name) for name in _LIMITS]
+    limits = [n for n in stated if isinstance(n, int) and not isinstance(n, bool) and n > 0]
+    return min([_USUAL_OUTPUT, *limits])
 
 
 def _answers(body: Body) -> int:
