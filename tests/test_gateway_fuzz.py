@@ -190,7 +190,7 @@ option_headers = st.dictionaries(
             "content-type",
         ]
     ),
-    header_values.map(lambda value: value.encode("latin-1")),
+    header_values.map(lambda value: value.encode("latin-1").strip()),
 )
 
 
