@@ -52,6 +52,11 @@ breaker_failures = 1000
 """
 
 
+FAULTS = frozenset(
+    "hang status missing later flaky raw redirect cut cutearly pause flood".split()  # noqa: SIM905
+)
+
+
 class Upstream(Stub):
     """The stub with answers that tell usage, echo what came, call tools and speak Responses.
 
@@ -69,7 +74,7 @@ class Upstream(Stub):
             await whole(send, 200, b"\x00sound\xff", {"content-type": "audio/mpeg"})
         elif path.endswith("/responses"):
             await self._response(model, body, send)
-        elif kind in {"hang", "status", "later", "flaky", "raw", "cut", "cutearly", "pause"}:
+        elif kind in FAULTS:
             await super().respond(model, body, receive, send)
         elif body.get("stream"):
             await self._stream(model, kind, body, send)

@@ -82,6 +82,7 @@ class Stub:
         answers: dict[str, Callable[[], Awaitable[None]]] = {
             "hang": lambda: self._until_gone(model, receive),
             "status": lambda: self._status(int(argument), send),
+            "missing": lambda: self._status(404, send, code="model_not_found"),
             # later-429-7 answers 429 with retry-after 7
             "later": lambda: self._status(int(status), send, {"retry-after": seconds}),
             # flaky-2 fails twice, then answers
@@ -137,9 +138,11 @@ class Stub:
             await asyncio.sleep(0)
         await part(send, b"data: [DONE]\n\n", more=False)
 
-    async def _status(self, status: int, send: Callable, extra: dict | None = None) -> None:
+    async def _status(
+        self, status: int, send: Callable, extra: dict | None = None, *, code: str | None = None
+    ) -> None:
         text = SECRET_TEXT if status in {401, 403} else f"stub {status}"
-        error = {"error": {"message": text, "type": "stub_error", "code": None, "param": None}}
+        error = {"error": {"message": text, "type": "stub_error", "code": code, "param": None}}
         headers = {"content-type": JSON, **(extra or {})}
         await whole(send, status, json.dumps(error).encode(), headers)
 

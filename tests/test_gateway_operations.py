@@ -113,10 +113,10 @@ deny = ["good-dear"]
         assert gateway.client.get("/v1/models").status_code == 401
         assert gateway.client.get("/health").status_code == 200
         poor, picky = ({"authorization": f"Bearer {key}"} for key in environment.values())
-        assert gateway.chat("good-cheap", headers=poor).status_code == 200
-        spent = gateway.chat("good-cheap", headers=poor)
+        assert gateway.chat("good-cheap", headers=poor, max_tokens=8).status_code == 200
+        spent = gateway.chat("good-cheap", headers=poor, max_tokens=8)
         while spent.status_code == 200:
-            spent = gateway.chat("good-cheap", headers=poor)
+            spent = gateway.chat("good-cheap", headers=poor, max_tokens=8)
         assert (spent.status_code, error(spent)["code"]) == (429, "insufficient_quota")
         assert spent.headers["x-should-retry"] == "false"
         assert gateway.chat("good-dear", headers=picky).status_code == 403

@@ -191,12 +191,23 @@ def test_the_callers_list_the_keys_list_and_the_ceiling_all_count() -> None:
         plan(made, asked("hi"), max_cost_usd=1e-9)
 
 
-def test_a_model_that_rests_is_left_out_unless_all_do() -> None:
+def test_a_model_that_rests_comes_last_unless_all_rest() -> None:
     resting = {STRONG}
     made, _ = planner(is_open=resting.__contains__)
-    assert plan(made, asked("hi"), willingness_to_pay="best").order == [CHEAP]
+    assert plan(made, asked("hi"), willingness_to_pay="best").order == [CHEAP, STRONG]
+    key = KeyConfig(name="k", sha256="0" * 64, deny=(STRONG,))
+    assert plan(made, asked("hi"), key, willingness_to_pay="best").order == [CHEAP]
+    assert plan(made, asked("hi"), models=(STRONG,)).order == [STRONG]
     resting.add(CHEAP)
     assert plan(made, asked("hi"), willingness_to_pay="best").order == [STRONG, CHEAP]
+
+
+def test_a_ceiling_that_only_a_resting_model_meets_rouses_it() -> None:
+    made, _ = planner(is_open={CHEAP}.__contains__)
+    free, _ = planner()
+    costs = plan(free, asked("hi"))
+    ceiling = (costs.expected_cost_usd(CHEAP) + costs.expected_cost_usd(STRONG)) / 2
+    assert plan(made, asked("hi"), max_cost_usd=ceiling).order == [CHEAP]
 
 
 # --- conversations

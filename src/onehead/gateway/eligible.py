@@ -27,10 +27,14 @@ _NAMES = {
 
 @dataclass(frozen=True, slots=True)
 class Obstacles:
-    """Why each model may not answer, None where it may; in the order of the models given."""
+    """Why each model may not answer, None where it may; in the order of the models given.
+
+    resting: positions of models that only an open breaker keeps away, the last to be tried
+    """
 
     reasons: tuple[str | None, ...]
     too_long: bool = False
+    resting: tuple[int, ...] = ()
 
     @property
     def none(self) -> bool:
@@ -41,6 +45,11 @@ class Obstacles:
     def eligible(self) -> tuple[int, ...]:
         """Positions of the models that may answer."""
         return tuple(place for place, reason in enumerate(self.reasons) if reason is None)
+
+    def roused(self) -> Obstacles:
+        """The same with the models that rest among the eligible."""
+        reasons = [None if n in self.resting else why for n, why in enumerate(self.reasons)]
+        return Obstacles(tuple(reasons), self.too_long)
 
 
 class Eligibility:
@@ -118,9 +127,9 @@ def obstacles(
         if reason is None and need_upstream and not model.has_upstream:
             reason = "has no upstream here"
         reasons.append(reason)
-    if is_open is not None:
-        _keep_off(reasons, models, is_open)
-    return Obstacles(tuple(reasons), bool(too_long) and too_long == sum(map(bool, reasons)))
+    only_length = bool(too_long) and too_long == sum(map(bool, reasons))
+    resting = () if is_open is None else _keep_off(reasons, models, is_open)
+    return Obstacles(tuple(reasons), only_length, resting)
 
 
 def count_tokens(asked: Asked) -> int:
@@ -173,11 +182,13 @@ def _window(model: ModelConfig, tokens: int, output: int) -> str | None:
 
 def _keep_off(
     reasons: list[str | None], models: Sequence[ModelConfig], is_open: Callable[[str], bool]
-) -> None:
-    """Strike out, in place, models whose breaker is open, unless no other is left."""
-    failing = [
+) -> tuple[int, ...]:
+    """Strike out, in place, models whose breaker is open, unless no other is left; say which."""
+    failing = tuple(
         place for place, model in enumerate(models) if reasons[place] is None and is_open(model.id)
-    ]
-    if len(failing) < sum(reason is None for reason in reasons):
-        for place in failing:
-            reasons[place] = "failed repeatedly and rests for a moment"
+    )
+    if len(failing) == sum(reason is None for reason in reasons):
+        return ()
+    for place in failing:
+        reasons[place] = "failed repeatedly and rests for a moment"
+    return failing

@@ -145,7 +145,8 @@ class Planner:
 
     def _hold(self, model: str, terms: Terms, kept: Obstacles, keys: tuple[str, ...]) -> Plan:
         """A tool turn stays where its user turn was decided, without another estimate."""
-        others = [self.fleet.ids[row] for row in kept.eligible if self.fleet.ids[row] != model]
+        rows = (*kept.eligible, *kept.resting)
+        others = [self.fleet.ids[row] for row in rows if self.fleet.ids[row] != model]
         return Plan(
             [model, *others], terms=terms, chosen=model, obstacles=kept, held=True,
             memory_keys=keys, ids=self.fleet.ids,
@@ -218,12 +219,17 @@ class Planner:
                 kind=terms.reward, constraints=constraints, ids=fleet.ids,
             )  # fmt: skip
         except NoEligibleModel as error:
+            if kept.resting:
+                return self._choose(asked, turn, terms, kept.roused(), incumbent)
             raise GatewayError(str(error), status=422, code="no_eligible_model") from None
         row = int(choice.column[0])
         possible = (
             choice.eligible[0] if constraints.min_quality is None else _allowed(kept, cost, terms)
         )
         order = [fleet.ids[row], *_by_reward(choice, cost, possible, fleet.ids, row)]
+        if kept.resting:  # tried once all others have failed
+            late = _allowed(kept.roused(), cost, terms) & ~_allowed(kept, cost, terms)
+            order += _by_reward(choice, cost, late, fleet.ids, row)
         read, written = fleet.tokens(estimates, row)
         return Plan(
             order, terms=terms, chosen=fleet.ids[row], confidence=float(estimates.confidence[0]),
