@@ -40,6 +40,7 @@ class Manifest:
     tokenizer: SHA-256 of the tokenizer whose ids the router's lexicon holds; "" without a lexicon
     profiles: each model's mean ``quality``, ``cost_usd``, ``input_tokens`` and ``output_tokens`` on
         the training prompts, where kept and known
+    tasks: names of the kinds of prompt that the router tells apart, in the order of its arrays
     created: ISO 8601 time in UTC
     """
 
@@ -54,6 +55,7 @@ class Manifest:
     validation: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    tasks: tuple[str, ...] = ()
     created: str = ""
     onehead_version: str = __version__
     format_version: int = FORMAT_VERSION
@@ -72,6 +74,7 @@ class Manifest:
             "presets": dict(self.presets),
             "models": [asdict(card) for card in self.pool],
             "profiles": {name: dict(profile) for name, profile in self.profiles.items()},
+            "tasks": list(self.tasks),
             "validation": dict(self.validation),
             "hyperparameters": dict(self.hyperparameters),
             "model_axes": dict(self.model_axes),
@@ -100,6 +103,7 @@ class Manifest:
             validation=dict(document["validation"]),
             hyperparameters=dict(document["hyperparameters"]),
             profiles={name: dict(profile) for name, profile in document["profiles"].items()},
+            tasks=tuple(str(name) for name in document.get("tasks", ())),
             created=document["created"],
             onehead_version=document["onehead_version"],
             format_version=document["format_version"],

@@ -62,9 +62,9 @@ class Insight:
         if not self.known:
             return []
         size = self._arrays["quality.task_quality"].shape[0]
-        named = self.artifact.manifest.hyperparameters.get("tasks")
-        if isinstance(named, list) and len(named) == size:
-            return _unique([str(name) for name in named])
+        named = self.artifact.manifest.tasks
+        if len(named) == size:
+            return _unique(list(named))
         return _unique(self._telling_words(size))
 
     @cached_property

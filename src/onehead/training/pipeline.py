@@ -187,6 +187,7 @@ def _artifact(fitted: Fitted, examples: Examples, origin: Origin) -> Artifact:
         validation=dict(origin.validation),
         hyperparameters=dict(origin.settings),
         profiles=profiles,
+        tasks=fitted.tasks,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return Artifact(manifest, arrays, network)

@@ -217,6 +217,9 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
         lexicon=lexicon,
         confidence=_confidence(natural, examples, inputs.shape[1] - len(tasks), seed),
         usual=tensor(usual),
+        tasks=tasks
+        if tasks[0] in examples.table.tasks
+        else (),  # the numbers of clusters name nothing
     )
 
 

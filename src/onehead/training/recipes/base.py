@@ -33,10 +33,11 @@ _AMOUNT_RIDGE = 0.02
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A trained network, with the lexicon that it reads, if any."""
+    """A trained network, with the lexicon that it reads and the tasks that it tells apart, if any."""
 
     network: RouterNetwork
     lexicon: Lexicon | None = None
+    tasks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -115,11 +116,12 @@ def assemble(
     lexicon: Lexicon | None = None,
     confidence: torch.nn.Module | None = None,
     usual: torch.Tensor | None = None,
+    tasks: tuple[str, ...] = (),
 ) -> Fitted:
     """A network from its heads; confidence is familiarity unless given."""
     columns = standard.widened(lexicon.dimension if lexicon else 0)
     confidence = confidence or familiarity(examples, seed)
-    return Fitted(RouterNetwork(columns, quality, amounts, confidence, usual), lexicon)
+    return Fitted(RouterNetwork(columns, quality, amounts, confidence, usual), lexicon, tasks)
 
 
 def known_mean(values: Floats) -> Floats:
