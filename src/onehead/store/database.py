@@ -56,6 +56,12 @@ class Connection(ABC):
         """Run a statement once for each of `rows`."""
 
     @abstractmethod
+    def insert(
+        self, table: str, columns: Sequence[str], rows: Sequence[Row], conflict: str = ""
+    ) -> None:
+        """Insert `rows`; `conflict` is the clause that says what to do about those that are there."""
+
+    @abstractmethod
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> set[str]:
         """Insert `rows` whose first column is the key; the keys that were not there before.
 

@@ -29,8 +29,8 @@ _FEEDBACK = (
     "quality = excluded.quality, comment = excluded.comment, at = excluded.at "
     "WHERE excluded.at >= feedback.at"
 )
-_SPEND = (
-    "INSERT INTO spend (key, day, usd, requests, tokens) VALUES (?, ?, ?, ?, ?) "
+_SPEND = ("key", "day", "usd", "requests", "tokens")
+_ADDED = (
     "ON CONFLICT (key, day) DO UPDATE SET usd = spend.usd + excluded.usd, "
     "requests = spend.requests + excluded.requests, tokens = spend.tokens + excluded.tokens"
 )
@@ -89,7 +89,7 @@ def _add_spend(
             there[0] += one.cost_usd
         there[1] += 1
         there[2] += (one.input_tokens or 0) + (one.output_tokens or 0)
-    connection.many(_SPEND, [(*cell, *sums[cell]) for cell in sorted(sums)])
+    connection.insert("spend", _SPEND, [(*cell, *sums[cell]) for cell in sorted(sums)], _ADDED)
     return {cell: float(values[0]) for cell, values in sums.items()}
 
 

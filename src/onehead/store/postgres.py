@@ -76,6 +76,13 @@ class PostgresConnection(Connection):
         except self._psycopg.Error as error:
             self._fail(error)
 
+    def insert(
+        self, table: str, columns: Sequence[str], rows: Sequence[Row], conflict: str = ""
+    ) -> None:
+        """Insert `rows`, in one round trip."""
+        places = ", ".join("?" * len(columns))
+        self.many(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places}) {conflict}", rows)  # noqa: S608
+
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> set[str]:
         """Insert `rows`; the server says which, for others may insert the same ones meanwhile."""
         key = columns[0]

@@ -18,7 +18,6 @@ from onehead.store.schema import (
     ROLLUP_SUMS,
     WIDTHS,
 )
-from onehead.store.sqlite import marks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -142,9 +141,5 @@ def _upsert(
     rows: list[Row],
 ) -> None:
     added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in sums)
-    connection.many(
-        f"INSERT INTO {table} ({', '.join((*key, *sums))}) "  # noqa: S608
-        f"VALUES ({marks(len(key) + len(sums))}) "
-        f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {added}",
-        rows,
-    )
+    conflict = f"ON CONFLICT ({', '.join(key)}) DO UPDATE SET {added}"
+    connection.insert(table, (*key, *sums), rows, conflict)

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _OLDEST: Final = (3, 25)
 _LOOKUP: Final = 500
+_AT_ONCE: Final = 50
+"""Rows in a statement. The interpreter is given up and taken back for every statement, and each time
+the gateway's thread may have to wait, so a statement for each row is what costs; see
+benchmarks/LOG.md."""
 _AT_FAULT: Final = {
     sqlite3.SQLITE_BUSY: "is locked by another process. Stop what holds it, or wait",
     sqlite3.SQLITE_LOCKED: "is locked by another process. Stop what holds it, or wait",
@@ -86,6 +90,19 @@ class SqliteConnection(Connection):
         except (sqlite3.Error, OverflowError) as error:
             self._fail(error)
 
+    def insert(
+        self, table: str, columns: Sequence[str], rows: Sequence[Row], conflict: str = ""
+    ) -> None:
+        """Insert `rows`, many with one statement."""
+        limit = self._raw.getlimit(sqlite3.SQLITE_LIMIT_VARIABLE_NUMBER)
+        size = max(1, min(_AT_ONCE, limit // len(columns)))
+        head = f"INSERT INTO {table} ({', '.join(columns)}) VALUES "  # noqa: S608
+        one = f"({marks(len(columns))})"
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            values = [value for row in part for value in row]
+            self.run(f"{head}{', '.join([one] * len(part))} {conflict}", values)
+
     def insert_new(self, table: str, columns: Sequence[str], rows: Sequence[Row]) -> set[str]:
         """Insert `rows`; a transaction has the file to itself, so asking before is safe."""
         keys = [row[0] for row in rows]
@@ -95,8 +112,7 @@ class SqliteConnection(Connection):
             query = f"SELECT {columns[0]} FROM {table} WHERE {columns[0]} IN ({marks(len(part))})"  # noqa: S608
             there.update(key for (key,) in self.rows(query, part))
         new = [row for row in rows if row[0] not in there] if there else rows
-        sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks(len(columns))})"  # noqa: S608
-        self.many(sql, new)
+        self.insert(table, columns, new)
         return {row[0] for row in new}
 
     def stream(self, sql: str, values: Sequence[Any] = ()) -> Iterator[Row]:

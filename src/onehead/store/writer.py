@@ -28,7 +28,9 @@ from onehead.store.spill import Folder, claim, read_segment
 if TYPE_CHECKING:
     from onehead.store.records import DecisionRecord
 
-GATHER_S: Final = 0.05
+GATHER_S: Final = 0.2
+"""How long records are gathered: a record costs half as much in a batch of 250 as in one of 50."""
+_ASK_AGAIN_S: Final = 0.05
 BATCH: Final = 250
 """Records in a transaction; more would keep the interpreter from the gateway for milliseconds."""
 _REFRESH_S: Final = 2.0
@@ -167,7 +169,7 @@ class Writer:
         until = time.monotonic() + _ELSEWHERE_S
         while not self._knows(decision_id, key):
             young = abs(time.time() - made) < _ELSEWHERE_S
-            if not young or time.monotonic() > until or self._closing.wait(GATHER_S):
+            if not young or time.monotonic() > until or self._closing.wait(_ASK_AGAIN_S):
                 raise UnknownDecision(
                     f"there is no decision {decision_id!r} in the log. Check the id, and that it "
                     "was made by this gateway and key."
