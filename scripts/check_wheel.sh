@@ -42,10 +42,12 @@ import sysconfig
 from pathlib import Path
 
 site = Path(sysconfig.get_path("purelib"))
+# What a virtual environment has before anything is installed.
+given = {"pip", "setuptools", "pkg_resources", "_distutils_hack"}
 counted = [
     file.stat().st_size
     for file in site.rglob("*")
-    if file.is_file() and file.relative_to(site).parts[0].split("-")[0] not in {"pip", "setuptools"}
+    if file.is_file() and file.relative_to(site).parts[0].split("-")[0] not in given
 ]
 megabytes = sum(counted) / 1e6
 print(f"installed size without pip and setuptools: {megabytes:.0f} MB (limit {sys.argv[1]} MB)")
