@@ -133,25 +133,21 @@ class Familiarity(nn.Module):
 class NaturalFamiliarity(nn.Module):
     """Confidence: familiar, and no noise.
 
-    weight [d] and bias of the log-odds that a text is no noise: 0 counts 0, `usual` counts 1,
-    linearly between; the two multiply.
+    weight [d] and bias of the log-odds that a text is no noise; its probability and familiarity
+    multiply.
     """
 
     weight: Tensor
     bias: Tensor
-    usual: Tensor
 
-    def __init__(
-        self, familiarity: Familiarity, weight: Tensor, bias: Tensor, usual: Tensor
-    ) -> None:
+    def __init__(self, familiarity: Familiarity, weight: Tensor, bias: Tensor) -> None:
         super().__init__()
         self.familiarity = familiarity
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
-        self.register_buffer("usual", usual)
 
     def forward(self, x: Tensor) -> Tensor:
         """Confidence [n]."""
-        natural = torch.clamp((x @ self.weight + self.bias) / self.usual, 0.0, 1.0)
+        natural = torch.sigmoid(x @ self.weight + self.bias)
         confidence: Tensor = self.familiarity(x) * natural
         return confidence

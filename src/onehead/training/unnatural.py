@@ -7,6 +7,7 @@ training prompts are the examples of noise, so nothing is needed but the prompts
 
 from __future__ import annotations
 
+import math
 import string
 import warnings
 from dataclasses import dataclass
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
 _MOST = 2000
 """Spoiled copies at most: enough for some ten thousand word pieces, and quick."""
 _STRENGTH = 10.0
-_ODD = 0.1
-_LEAST_USUAL = 0.1
+_NOISE = 0.01
+"""How many of the prompts that reach a router are noise, before anything of them is read."""
+_CERTAIN = 20.0
+"""Log-odds where there is no noise to tell from."""
 _SCRIPTS = ((0x370, 0x3FF), (0x400, 0x4FF), (0x590, 0x6FF), (0x900, 0x97F), (0x4E00, 0x9FFF))
 _PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 
@@ -41,13 +44,11 @@ class Naturalness:
     """Log-odds that a text is no noise, linear in its word pieces.
 
     pieces: weights of the lexicon's word pieces [k]
-    bias: of the log-odds
-    usual: what nine of ten parts of training prompts reach
+    bias: of the log-odds, with what is known before a text is read
     """
 
     pieces: Floats
     bias: float
-    usual: float
 
     def onto(self, lexicon: Lexicon) -> Lexicon:
         """The lexicon with one more column, which sums up the pieces."""
@@ -56,7 +57,7 @@ class Naturalness:
 
 
 def fit_naturalness(examples: Examples, lexicon: Lexicon, seed: int) -> Naturalness:
-    """Tell parts of the training prompts from spoiled copies of them, both kinds equally likely.
+    """Tell parts of the training prompts from spoiled copies of them, which are as many.
 
     Parts, because whole prompts of one table share words that no other text has. Where prompts
     share no word piece at all there is nothing to tell by, and every text counts as one.
@@ -65,7 +66,7 @@ def fit_naturalness(examples: Examples, lexicon: Lexicon, seed: int) -> Naturaln
     from sklearn.linear_model import LogisticRegression
 
     if len(lexicon.tokens) == 0:
-        return Naturalness(np.zeros(0), 1.0, 1.0)
+        return Naturalness(np.zeros(0), _CERTAIN)
     rng = np.random.default_rng([seed, 7])
     prompts = examples.table.prompts
     rows = rng.permutation(len(prompts))[:_MOST]
@@ -76,9 +77,8 @@ def fit_naturalness(examples: Examples, lexicon: Lexicon, seed: int) -> Naturaln
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # an early stop is regularisation here
         model.fit(words, np.arange(2 * len(rows)) < len(rows))
-    bias = float(model.intercept_[0])
-    odds = words[: len(rows)] @ model.coef_[0] + bias
-    return Naturalness(model.coef_[0], bias, max(float(np.quantile(odds, _ODD)), _LEAST_USUAL))
+    bias = float(model.intercept_[0]) + math.log((1 - _NOISE) / _NOISE)
+    return Naturalness(model.coef_[0], bias)
 
 
 def _part(text: str, rng: np.random.Generator) -> str:

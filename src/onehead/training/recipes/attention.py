@@ -290,7 +290,6 @@ def _confidence(
         familiarity(examples, seed),
         tensor(weight),
         torch.tensor(natural.bias),
-        torch.tensor(natural.usual),
     )
 
 
