@@ -247,6 +247,18 @@ def test_other_paths_pass_to_the_model_they_name(gateway: Gateway, upstream: Ups
     )
 
 
+@pytest.mark.parametrize("kind", [None, "application/x-www-form-urlencoded", "text/plain"])
+def test_json_is_read_whatever_it_is_called(
+    gateway: Gateway, upstream: Upstream, kind: str | None
+) -> None:
+    headers = {"content-type": kind} if kind else {}
+    content = b'{"model": "renamed", "input": "a"}'
+    vectors = gateway.client.post("/v1/embeddings", content=content, headers=headers)
+    assert vectors.status_code == 200
+    assert json.loads(upstream.requests[-1]["body"])["model"] == "good-inner"
+    assert upstream.requests[-1]["headers"]["content-type"] == "application/json"
+
+
 def test_a_forms_model_field_is_renamed(gateway: Gateway, upstream: Upstream) -> None:
     gateway.client.post(
         "/v1/audio/transcriptions",

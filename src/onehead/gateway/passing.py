@@ -61,7 +61,9 @@ class Passing(Exchange):
     async def _name(self) -> str:
         """The model: in the body, else in the query, else in a header."""
         found: str | None = None
-        if self._data and ("json" in self._type or (not self._type and self._data[:1] == b"{")):
+        if self._data and "json" not in self._type and self._looks_like_json():
+            self._type = "application/json"  # curl and others call what they do not know a form
+        if self._data and "json" in self._type:
             self.body = Body(self._data, model_needed=False)
             found = self.body.model
         elif self._data and (field := _FIELD.search(self._data)):
@@ -78,6 +80,9 @@ class Passing(Exchange):
                 param="model",
             )
         return found
+
+    def _looks_like_json(self) -> bool:
+        return not self._type.startswith("multipart/") and self._data[:1] == b"{"
 
     def _body_for(self, name: str) -> bytes:
         model = self.state.fleet.models[name]
