@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from common import RESULTS, ROOT
 from page_gateway import gateway_sections
+from page_knowledge import knowledge_sections
 from page_models import model_sections
 from page_preferences import preference_pictures, preference_sections
 from page_readme import readme_table
@@ -71,6 +72,7 @@ def page(found: dict[str, Any]) -> str:
         *recipes,
         *preference_sections(found),
         *model_sections(found),
+        *knowledge_sections(found),
         *speed_sections(found),
         *gateway_sections(found),
     ]
