@@ -132,6 +132,7 @@ id = "translated"
 via = "any-llm"
 upstream_model = "anthropic/claude"
 free = true
+auto = false
 """
 
 

@@ -163,7 +163,7 @@ def test_a_connection_cut_before_its_first_byte_is_sent_again_at_once(stub: Stub
     assert sleeps.seconds == []
 
 
-def test_never_more_calls_than_allowed(stub: Stub) -> None:
+def test_never_more_calls_than_allowed_and_one_for_each_model_first(stub: Stub) -> None:
     plan = ["status-500", "status-502", "status-503"]
 
     async def run() -> AllFailed:
@@ -172,8 +172,8 @@ def test_never_more_calls_than_allowed(stub: Stub) -> None:
             return await all_failed(upstreams, plan)
 
     error = asyncio.run(run())
-    assert [one.model for one in error.attempts] == ["status-500"] * 3 + ["status-502"]
-    assert error.status == 502
+    assert [one.model for one in error.attempts] == ["status-500", *plan]
+    assert error.status == 503
 
 
 def test_the_deadline_ends_everything(stub: Stub) -> None:

@@ -112,7 +112,6 @@ class Walk:
                 return None
             if disconnected and not resent:
                 resent = True
-                self._calls_left += 1  # what was lost with its connection was no call
             else:
                 tries += 1
             if wait_s:
@@ -185,11 +184,13 @@ class Walk:
         config = self._sockets.config
         if self._stop or failure.verdict not in WORTH_REPEATING:
             return None
+        if self._calls_left <= len(self._queue) + len(self._later):
+            return None  # each model that is left shall have its call before one has two
         wait_s: float | None
         if failure.disconnected and not resent:
             wait_s = 0.0  # most likely a kept connection that the server had just given up
-        elif tries >= config.retries or self._calls_left <= len(self._queue) + len(self._later):
-            return None  # each model that is left shall have its call before one has two
+        elif tries >= config.retries:
+            return None
         elif self.more:
             # Waiting long is worse than another model, and so is one that has just been given up.
             slow = failure.verdict is Verdict.LIMITED or failure.outcome == "timeout"
