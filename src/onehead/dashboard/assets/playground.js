@@ -156,7 +156,9 @@
   function tellEvidence() {
     const kinds = known.kinds.filter((one) => one.share >= 0.01).map((one) => `${one.kind} ${(one.share * 100).toFixed(0)} %`);
     $("mix").textContent = `Confidence ${known.confidence.toFixed(2)}: how near the prompt lies to `
-      + `what the router was trained on.${kinds.length ? ` Most like: ${kinds.join(" · ")}.` : ""}`;
+      + `what the router was trained on.`
+      + `${known.confidence < 0.5 ? " Below 0.50 the estimates lean on what each model usually does." : ""}`
+      + `${kinds.length ? ` Most like: ${kinds.join(" · ")}.` : ""}`;
     $("evidence").textContent = known.near
       ? `What speaks for a model: its mean quality on prompts of these kinds, and what the nearest of the `
         + `router's ${known.near.anchors} anchors add (about ${known.near.effective.toFixed(0)} of them count `
