@@ -11,11 +11,14 @@ from onehead import __version__
 from onehead.errors import ArtifactError
 from onehead.policy import presets
 from onehead.pool import ModelCard, Pool
+from onehead.spread import Band
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    from onehead.spread import Bands
 
 FORMAT_VERSION = 1
 """Raised when a directory written now could be misread by an older onehead."""
@@ -40,6 +43,7 @@ class Manifest:
     tokenizer: SHA-256 of the tokenizer whose ids the router's lexicon holds; "" without a lexicon
     profiles: each model's mean ``quality``, ``cost_usd``, ``input_tokens`` and ``output_tokens`` on
         the training prompts, where kept and known
+    spread: how far true amounts lie from estimated ones, by model, where it was measured
     tasks: names of the kinds of prompt that the router tells apart, in the order of its arrays
     created: ISO 8601 time in UTC
     """
@@ -55,6 +59,7 @@ class Manifest:
     validation: Mapping[str, Any] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
     profiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    spread: Mapping[str, Bands] = field(default_factory=dict)
     tasks: tuple[str, ...] = ()
     created: str = ""
     onehead_version: str = __version__
@@ -74,6 +79,10 @@ class Manifest:
             "presets": dict(self.presets),
             "models": [asdict(card) for card in self.pool],
             "profiles": {name: dict(profile) for name, profile in self.profiles.items()},
+            "spread": {
+                name: {which: asdict(band) for which, band in bands.items()}
+                for name, bands in self.spread.items()
+            },
             "tasks": list(self.tasks),
             "validation": dict(self.validation),
             "hyperparameters": dict(self.hyperparameters),
@@ -103,6 +112,10 @@ class Manifest:
             validation=dict(document["validation"]),
             hyperparameters=dict(document["hyperparameters"]),
             profiles={name: dict(profile) for name, profile in document["profiles"].items()},
+            spread={
+                name: {which: Band.from_document(band) for which, band in bands.items()}
+                for name, bands in document.get("spread", {}).items()
+            },
             tasks=tuple(str(name) for name in document.get("tasks", ())),
             created=document["created"],
             onehead_version=document["onehead_version"],
@@ -153,18 +166,24 @@ class Artifact:
             taken = array if axis is None else np.take(array, columns, axis)
             arrays[name] = np.asarray(taken, order="C")
         profiles = {name: p for name, p in self.manifest.profiles.items() if name in pool.ids}
-        manifest = replace(self.manifest, pool=pool, profiles=profiles)
+        spread = {name: b for name, b in self.manifest.spread.items() if name in pool.ids}
+        manifest = replace(self.manifest, pool=pool, profiles=profiles, spread=spread)
         if len(profiles) == len(pool):
             manifest = replace(manifest, presets=presets_of(pool, profiles))
         return Artifact(manifest, arrays, self.network)
 
     def plus(
-        self, card: ModelCard, columns: Mapping[str, NDArray[Any]], profile: Mapping[str, float]
+        self,
+        card: ModelCard,
+        columns: Mapping[str, NDArray[Any]],
+        profile: Mapping[str, float],
+        bands: Bands,
     ) -> Artifact:
         """The same router with one more model, last in the pool; nothing else changes.
 
         columns: for every array with a model axis, what it holds of the new model
         profile: of the new model; presets follow the new pool where every model has one
+        bands: of the new model, empty where its spread is unknown
 
         Raises:
             DataError: the pool already has a model of that name.
@@ -177,7 +196,8 @@ class Artifact:
                 column = np.expand_dims(np.asarray(columns[name], arrays[name].dtype), axis)
                 arrays[name] = np.concatenate([arrays[name], column], axis)
         profiles = dict(manifest.profiles) | ({card.id: dict(profile)} if profile else {})
-        manifest = replace(manifest, pool=pool, profiles=profiles)
+        spread = dict(manifest.spread) | ({card.id: dict(bands)} if bands else {})
+        manifest = replace(manifest, pool=pool, profiles=profiles, spread=spread)
         if all(name in profiles for name in pool.ids):
             manifest = replace(manifest, presets=presets_of(pool, profiles))
         return Artifact(manifest, arrays, self.network)

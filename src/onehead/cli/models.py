@@ -123,10 +123,16 @@ def router_artifact(router_path: str | None) -> Artifact:
 
 
 def _row(card: ModelCard, manifest: Manifest) -> dict[str, Any]:
-    """A model as JSON values: its card, and its means on the training data where kept."""
+    """A model as JSON values: its card, and its means and its spread where kept."""
+    from onehead.spread import usual_bands
+
     profile = manifest.profiles.get(card.id, {})
     means = {"mean_quality": profile.get("quality"), "mean_cost_usd": profile.get("cost_usd")}
-    return {**asdict(card), "capabilities": list(card.capabilities), **means}
+    ends = dict.fromkeys(("output_times_low", "output_times_high"))
+    usual = usual_bands([manifest.spread.get(card.id, {})]).get("output")
+    if usual is not None:
+        ends = {"output_times_low": usual.low[0], "output_times_high": usual.high[0]}
+    return {**asdict(card), "capabilities": list(card.capabilities), **means, **ends}
 
 
 def _plain(value: object) -> str:

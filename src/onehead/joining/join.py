@@ -13,6 +13,7 @@ from onehead.errors import DataError, UsageError
 from onehead.joining.solve import Prior, solve
 from onehead.joining.view import view
 from onehead.pool import ModelCard
+from onehead.spread import usual_bands
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from onehead.encoders import Encoder
     from onehead.joining.view import View
     from onehead.outcomes import OutcomeTable
+    from onehead.spread import Bands
 
     Floats = NDArray[np.float64]
     Columns = dict[str, NDArray[np.float64]]
@@ -93,7 +95,7 @@ def join_like(artifact: Artifact, model: str, like: str, prices: Prices) -> Arti
         if (axis := axes[name]) is not None
     }
     profile = _priced(artifact.manifest.profiles.get(like, {}), card, changed=prices.given)
-    return artifact.plus(card, columns, profile)
+    return artifact.plus(card, columns, profile, artifact.manifest.spread.get(like, {}))
 
 
 def join(
@@ -123,7 +125,7 @@ def join(
     columns, estimated = _quality_columns(seen, quality, easier, artifact.arrays.get("usual"))
     amounts, tokens = _amount_columns(seen, artifact, card, logs)
     profile = _profile(artifact, card, seen, estimated, tokens)
-    return artifact.plus(card, columns | amounts, profile)
+    return artifact.plus(card, columns | amounts, profile, _bands(artifact, card))
 
 
 def _check_new(artifact: Artifact, model: str) -> None:
@@ -250,6 +252,16 @@ def _amount_column(
     made[-len(column.task) :] += column.task
     level = float(bias[alike] @ column.shares) + column.level
     return made, level + _smearing(log[known] - column.held_out)
+
+
+def _bands(artifact: Artifact, card: ModelCard) -> Bands:
+    """The usual spread of the pool's models whose amounts are of the same kind.
+
+    A few outcomes tell how long a model's answers are, not yet how long the longest tenth is.
+    """
+    spread = artifact.manifest.spread
+    alike = [one.id for one in artifact.manifest.pool if one.cost_basis == card.cost_basis]
+    return usual_bands(spread[name] for name in alike if name in spread)
 
 
 def _priced_alike(artifact: Artifact, card: ModelCard, weight: Floats) -> NDArray[np.intp]:

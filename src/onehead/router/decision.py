@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 from onehead import policy
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from onehead.policy import Choice, Constraints, RewardKind
     from onehead.predictors import Estimates
+    from onehead.spread import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,9 @@ class ModelEstimate:
     """One model of the pool, as estimated for one prompt.
 
     `reward` is what the model is worth at the caller's willingness to pay, in units of quality;
-    `why_not` says which constraint excludes it where it is not `eligible`.
+    `why_not` says which constraint excludes it where it is not `eligible`. In eight of ten calls the
+    cost and the length of the answer lie between their low and high ends; None where that is unknown,
+    as the length is of a model of which only dollars are known.
     """
 
     model: str
@@ -27,6 +32,11 @@ class ModelEstimate:
     reward: float
     eligible: bool
     why_not: str | None
+    cost_usd_low: float | None = None
+    cost_usd_high: float | None = None
+    output_tokens: float | None = None
+    output_tokens_low: float | None = None
+    output_tokens_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Verdict:
     willingness_to_pay: float
     reward: RewardKind
     constraints: Constraints
+    spread: Spread
 
 
 class Decision:
@@ -97,12 +108,26 @@ class Decision:
             cost_usd[row].tolist(),
             shared.choice.rewards[row].tolist(),
             obstacles,
+            self._intervals(),
             strict=True,
         )
         return tuple(
-            ModelEstimate(name, q, cost, worth, obstacle is None, obstacle)
-            for name, q, cost, worth, obstacle in columns
+            ModelEstimate(name, q, cost, worth, obstacle is None, obstacle, *ends)
+            for name, q, cost, worth, obstacle, ends in columns
         )
+
+    def _intervals(self) -> Iterable[tuple[float | None, ...]]:
+        """The ends of cost, the length, and its ends, of every model."""
+        own = self._verdict.estimates.take(slice(self._row, self._row + 1))
+        found = self._verdict.spread.around(own)
+        columns = (
+            found.cost_usd_low,
+            found.cost_usd_high,
+            own.output_tokens,
+            found.output_tokens_low,
+            found.output_tokens_high,
+        )
+        return zip(*(map(_digits, column[0].tolist()) for column in columns), strict=True)
 
     def to_json(self) -> dict[str, Any]:
         """The decision as JSON values; a reward too low for a number is null."""
@@ -120,7 +145,17 @@ class Decision:
                     "reward": one.reward if math.isfinite(one.reward) else None,
                     "eligible": one.eligible,
                     "why_not": one.why_not,
+                    "cost_usd_low": one.cost_usd_low,
+                    "cost_usd_high": one.cost_usd_high,
+                    "output_tokens": one.output_tokens,
+                    "output_tokens_low": one.output_tokens_low,
+                    "output_tokens_high": one.output_tokens_high,
                 }
                 for one in self.estimates
             ],
         }
+
+
+def _digits(value: float) -> float | None:
+    """Six digits, as costs have; None where the value is unknown."""
+    return None if math.isnan(value) else float(f"{value:.6g}")

@@ -15,6 +15,7 @@ from onehead.messages import routing_text
 from onehead.policy import UNCONSTRAINED, Constraints, choose, parse_willingness_to_pay
 from onehead.predictors.network import NetworkPredictor
 from onehead.router.decision import Decision, Verdict
+from onehead.spread import Spread
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from onehead.policy import RewardKind
     from onehead.pool import Pool
     from onehead.predictors import Estimates
+    from onehead.spread import Intervals
 
 Prompt: TypeAlias = str | Sequence[Mapping[str, Any]]
 """Text, or a conversation as a list of OpenAI-style messages."""
@@ -51,6 +53,7 @@ class Router:
         arrays = {k: array for k, array in artifact.arrays.items() if k not in LEXICON_ARRAYS}
         self._predictor = NetworkPredictor(artifact.network, arrays, self.pool)
         self._ids = self.pool.ids
+        self._spread = Spread(self.pool, self.manifest.spread)
         if self._featurize.dimension != self._predictor.width:
             raise ArtifactError(
                 f"the router's network takes {self._predictor.width} features, and this onehead "
@@ -164,6 +167,10 @@ class Router:
         """Estimates from what `represent` gave."""
         return self._predictor.predict(features)
 
+    def intervals(self, estimates: Estimates) -> Intervals:
+        """Where eight of ten true costs and lengths lie, around estimates of the whole pool."""
+        return self._spread.around(estimates)
+
     def decide(
         self,
         estimates: Estimates,
@@ -187,7 +194,7 @@ class Router:
             constraints=constraints,
             ids=self._ids,
         )
-        verdict = Verdict(self._ids, estimates, choice, wtp, reward, constraints)
+        verdict = Verdict(self._ids, estimates, choice, wtp, reward, constraints, self._spread)
         return [Decision(verdict, row) for row in range(len(estimates.confidence))]
 
     def _columns(self, models: Sequence[str] | None) -> tuple[int, ...] | None:

@@ -17,6 +17,7 @@ from onehead.training.estimating import aiq_of, estimate
 from onehead.training.examples import Examples, count_pieces
 from onehead.training.export import export
 from onehead.training.recipes import recipe_named
+from onehead.training.spreading import bands_of
 from onehead.training.validation import figures
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from onehead.encoders import Encoder
     from onehead.outcomes import OutcomeTable
     from onehead.predictors import Estimates
+    from onehead.spread import Bands
     from onehead.training.recipes import Fitted, Recipe
     from onehead.training.recipes.base import Options
 
@@ -43,22 +45,28 @@ class Origin:
     """How a router came about: by which recipe and settings, on which encoder's vectors.
 
     validation: the figures that it reached on held-out prompts
+    spread: how far true amounts lay from estimated ones there, by model
     """
 
     recipe: str
     encoder: Encoder
     settings: Options
     validation: Figures
+    spread: Mapping[str, Bands]
     seed: int
 
 
 @dataclass(frozen=True, eq=False)
 class Learned:
-    """A trained network, the settings that it was tuned to, and its figures on held-out prompts."""
+    """A trained network, the settings that it was tuned to, and what held-out prompts said of these.
+
+    validation: figures; spread: how far true amounts lay from estimated ones, by model
+    """
 
     fitted: Fitted
     settings: Options
     validation: Figures
+    spread: Mapping[str, Bands]
 
 
 def train(
@@ -89,7 +97,7 @@ def train(
     loaded = load_encoder(encoder)
     examples = examples_of(table, loaded, tell, cache, costs)
     learned = learn(chosen, examples, seed, tell)
-    origin = Origin(recipe, loaded, learned.settings, learned.validation, seed)
+    origin = Origin(recipe, loaded, learned.settings, learned.validation, learned.spread, seed)
     return _artifact(learned.fitted, examples, origin)
 
 
@@ -101,11 +109,11 @@ def learn(
     progress is told of the stages "validating" and "training".
     """
     tell = progress or _silent
-    settings, validation = _validate(recipe, examples, seed, tell)
+    settings, validation, spread = _validate(recipe, examples, seed, tell)
     tell("training", 0, 1)
     fitted = recipe.fit(examples, settings, seed)
     tell("training", 1, 1)
-    return Learned(fitted, settings, validation)
+    return Learned(fitted, settings, validation, spread)
 
 
 def examples_of(
@@ -135,10 +143,10 @@ def examples_of(
 
 def _validate(
     recipe: Recipe, examples: Examples, seed: int, tell: Progress
-) -> tuple[Options, Figures]:
-    """The settings that do best on held-out prompts, and the figures reached there."""
+) -> tuple[Options, Figures, Mapping[str, Bands]]:
+    """The settings that do best on held-out prompts, the figures and the spread found there."""
     if len(set(examples.table.prompts)) < _LEAST_TO_VALIDATE:
-        return recipe.options, {}
+        return recipe.options, {}, {}
     rest, held = examples.table.split(VALIDATION, seed)
     known, unseen = examples.take(rest), examples.take(held)
     candidates = [{**recipe.options, **change} for change in recipe.candidates or ({},)]
@@ -148,7 +156,7 @@ def _validate(
         tried.append(estimate(recipe.fit(known, candidate, seed), unseen))
     tell("validating", len(candidates), len(candidates))
     best = _best(tried, unseen)
-    return candidates[best], figures(tried[best], unseen, seed)
+    return candidates[best], figures(tried[best], unseen, seed), bands_of(tried[best], unseen)
 
 
 def _best(tried: Sequence[Estimates], unseen: Examples) -> int:
@@ -187,6 +195,7 @@ def _artifact(fitted: Fitted, examples: Examples, origin: Origin) -> Artifact:
         validation=dict(origin.validation),
         hyperparameters=dict(origin.settings),
         profiles=profiles,
+        spread=origin.spread,
         tasks=fitted.tasks,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
