@@ -101,6 +101,8 @@ _LIMITS: Final = """\
   substance, for example claude-v2 on RouterBench.
 - **Questions recur.** MMLU-Pro took up questions of MMLU, and ARC is in two tables, so a held-out question
   may have a near copy, with other models' outcomes, among those learned from.
+- **Intervals are narrow where lengths were filled in.** For models whose tokens a table does not tell, lengths
+  are those of an additive model of task and model, and so are the intervals of their costs.
 - **Answers were short.** Output tokens are those of benchmark answers, as the tables counted them; long
   answers cost more than estimated, with every model. Some counts look too low (jamba-1.5-large).
 - **No judge of safety, style or speed.** Quality here means a right answer, nothing else.
