@@ -1,6 +1,6 @@
 """What the gateway adds to a request, how many it carries, and its peers beside it.
 
-    python benchmarks/gateway.py [--seconds 8] [--litellm VENV] [--portkey NPM_FOLDER]
+    python benchmarks/gateway.py [--seconds 5] [--litellm VENV] [--portkey NPM_FOLDER]
 
 Needs wrk. Writes benchmarks/results/gateway.json. In one run on one machine: the upstream alone, then
 every gateway in front of it, at 1, 16 and 64 connections; whole answers and streams in turns, direct and
@@ -31,6 +31,7 @@ from gateways import PATH, Target
 
 CONNECTIONS = (1, 16, 64)
 TURNS = 2000
+ROUNDS = 3
 PROMPT = (
     "A train leaves at 9:40 and arrives at 13:05 with two stops of seven minutes. How long was it moving? "
     "Answer with one number of minutes."
@@ -45,6 +46,14 @@ def body(model: str, *, stream: bool = False) -> str:
         {"role": "user", "content": PROMPT},
     ]
     return json.dumps({"model": model, "messages": messages, "stream": stream})
+
+
+def typical(target: Target, connections: int, seconds: float, folder: Path) -> dict[str, Any]:
+    """The middle one of several rounds, and how many requests per second each of them had."""
+    rounds = [loaded(target, connections, seconds, folder) for _ in range(ROUNDS)]
+    rounds.sort(key=lambda one: one["requests_per_s"])
+    every = [one["requests_per_s"] for one in rounds]
+    return {**rounds[ROUNDS // 2], "rounds_requests_per_s": every}
 
 
 def loaded(target: Target, connections: int, seconds: float, folder: Path) -> dict[str, float]:
@@ -84,10 +93,14 @@ def loaded(target: Target, connections: int, seconds: float, folder: Path) -> di
 
 
 def _percentile(text: str, share: int) -> float:
-    found = re.search(rf"^\s+{share}%\s+([\d.]+)(us|ms|s)$", text, re.MULTILINE)
+    found = re.search(rf"^\s+{share}%\s+([\d.]+)(us|ms|s)\s*$", text, re.MULTILINE)
     if found is None:
         sys.exit(f"wrk's output has no {share} %: {text}")
     return float(found[1]) * UNITS[found[2]]
+
+
+class RefusedError(Exception):
+    """An answer that is none."""
 
 
 class Wire:
@@ -115,7 +128,7 @@ class Wire:
         elapsed = time.perf_counter() - began
         head, _, rest = data.partition(b"\r\n\r\n")
         if not head.startswith(b"HTTP/1.1 200"):
-            sys.exit(f"the answer was {data[:300]!r}")
+            raise RefusedError(data[:300].decode("latin-1"))
         length = re.search(rb"content-length: *(\d+)", head, re.IGNORECASE)
         while (
             len(rest) < int(length[1]) if length else not rest.endswith(self._last or b"0\r\n\r\n")
@@ -159,12 +172,17 @@ def measured(target: Target, behind: Target, seconds: float, folder: Path) -> di
     loaded(target, 4, 2, folder)  # warm
     found: dict[str, Any] = {"memory_before_mb": target.memory_mb()}
     for connections in CONNECTIONS:
-        found[f"c{connections}"] = loaded(target, connections, seconds, folder)
+        found[f"c{connections}"] = typical(target, connections, seconds, folder)
         print(target.name, connections, found[f"c{connections}"], file=sys.stderr)
     if target is not behind:
-        found["whole"] = in_turns(behind, target, stream=False)
-        found["stream"] = in_turns(behind, target, stream=True)
-        print(target.name, found["whole"], found["stream"], file=sys.stderr)
+        for kind in ("whole", "stream"):
+            try:
+                found[kind] = in_turns(behind, target, stream=kind == "stream")
+            except RefusedError as error:
+                found[f"{kind}_refused"] = str(error).partition("\r\n")[0]
+                print(target.name, kind, "is refused:", error, file=sys.stderr)
+            else:
+                print(target.name, kind, found[kind], file=sys.stderr)
     found["memory_after_mb"] = target.memory_mb()
     return found
 
@@ -192,7 +210,7 @@ def main() -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--litellm", type=Path)
     parser.add_argument("--portkey", type=Path)
     return parser.parse_args()

@@ -72,7 +72,7 @@ def _gateway(document: dict[str, Any]) -> str:
         "## The gateway\n\nEvery request of ours is routed by the static encoder and logged in SQLite, by one "
         "worker; its peers pass requests on to one named model. All stand on one machine beside the "
         "upstream and the load's own process, one after the other, for "
-        f"{document['seconds']:.0f} seconds each.\n\n"
+        f"{document['seconds']:.0f} seconds each, the middle one of three rounds.\n\n"
         + markdown(header, lines)
         + (f"\nRequests/s at 64 connections: {ratios}.\n" if ratios else "")
         + "\nAdded to the first byte of an answer, direct and through the gateway in turns, one connection, "
