@@ -18,7 +18,7 @@ from typing import Any
 
 import gateways
 from common import RESULTS, conditions, write
-from gateway import loaded
+from gateway import body, loaded
 
 CONNECTIONS = 16
 ROUND_S = 5.0
@@ -45,6 +45,7 @@ def main() -> None:
         folder = Path(name)
         answered, steps = 0, []
         with gateways.onehead(behind, folder) as ours:
+            gateways.ask(ours, body(ours.model).encode())  # its port is open before it is ready
             while answered < wanted:
                 seen = loaded(ours, CONNECTIONS, ROUND_S, folder)
                 answered += int(seen["requests"])
