@@ -122,6 +122,21 @@ def test_presets_differ_and_the_prompt_matters(decisions: dict[str, list[Decisio
     assert len({one.model for one in decisions["balanced"]}) > 1
 
 
+def test_short_honest_prompts_are_read_and_noise_is_not_trusted(bundled: Router) -> None:
+    honest = [
+        "What is 17*23?",
+        "def fib(n): return n if n<2 else fib(n-1)+fib(n-2)",
+        "Solve x^2 = 9.",
+    ]
+    noise = [
+        "xkcd fjdksl vmzn qpwo rity alskd",
+        ")(*&^%$#@!~ |}{ 98f7 s9df",
+        "qqqqqqqqqqqqqqqqqqqq",
+    ]
+    assert min(one.confidence for one in bundled.route_many(honest)) > 0.5
+    assert max(one.confidence for one in bundled.route_many(noise)) < 0.3
+
+
 def test_long_prompts_cost_more(bundled: Router) -> None:
     text = "The committee met on Tuesday to talk about the new library and its opening hours. "
     short, long = bundled.estimate([text, text * 100]).cost_usd

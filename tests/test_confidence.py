@@ -70,10 +70,10 @@ def test_trust_grows_with_confidence() -> None:
 
 def test_familiar_noise_is_still_noise() -> None:
     familiarity = Familiarity(torch.tensor([[1.0, 0.0]]), torch.tensor(0.0), torch.tensor(1.0))
-    weight, bias, usual = torch.tensor([0.0, 0.0, 1.0]), torch.tensor(-1.0), torch.tensor(2.0)
-    head = NaturalFamiliarity(familiarity, weight, bias, usual)
-    x = torch.tensor([[1.0, 0.0, 5.0], [1.0, 0.0, 2.0], [1.0, 0.0, 0.0], [0.0, 1.0, 5.0]])
-    np.testing.assert_allclose(head(x), [1.0, 0.5, 0.0, 0.0])
+    weight, bias = torch.tensor([0.0, 0.0, 1.0]), torch.tensor(-1.0)
+    head = NaturalFamiliarity(familiarity, weight, bias)
+    x = torch.tensor([[1.0, 0.0, 9.0], [1.0, 0.0, 1.0], [1.0, 0.0, -9.0], [0.0, 1.0, 9.0]])
+    np.testing.assert_allclose(head(x), [1.0, 0.5, 0.0, 0.0], atol=1e-3)
 
 
 def test_spoiled_texts_are_other_texts_of_every_kind() -> None:
