@@ -9,12 +9,11 @@ recipes.py kept it.
 
 from __future__ import annotations
 
-import argparse
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import RESULTS, TABLES, conditions, write
-from kept import kept
+from common import RESULTS
+from kept import score_kept
 
 from onehead import metrics
 from onehead.encoders import load_encoder
@@ -33,17 +32,7 @@ NEIGHBOURS = 40
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--table", nargs="+", choices=TABLES, default=list(TABLES))
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    arguments = parser.parse_args()
-    taken = conditions(PACKAGES)
-    tables = {}
-    for name in arguments.table:
-        rows = [of_row(row) for row in kept(name, "attention", arguments.seeds)]
-        if rows:
-            tables[name] = {"title": TABLES[name].title, "rows": rows}
-    write(RESULT, {"run": taken, "tables": tables})
+    score_kept(__doc__, RESULT, PACKAGES, of_row)
 
 
 def of_row(row: Kept) -> dict[str, Any]:

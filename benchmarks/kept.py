@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from common import BENCH, table_path
+from common import BENCH, TABLES, conditions, table_path, write
 
 from onehead.bench.cells import split_rows
 from onehead.bench.document import estimates_path
@@ -14,7 +15,8 @@ from onehead.bench.plan import Job
 from onehead.sources import read_outcomes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -32,6 +34,26 @@ class Kept:
     unseen: OutcomeTable
     quality: Floats
     cost_usd: Floats
+
+
+def score_kept(
+    about: str | None, result: Path, packages: Sequence[str], of_row: Callable[[Kept], Any]
+) -> None:
+    """A script's whole work: `of_row` of every row of our recipe that was kept, written to `result`.
+
+    about: the script's docstring
+    """
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--table", nargs="+", choices=TABLES, default=list(TABLES))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
+    arguments = parser.parse_args()
+    taken = conditions(packages)
+    tables = {}
+    for name in arguments.table:
+        rows = [of_row(row) for row in kept(name, "attention", arguments.seeds)]
+        if rows:
+            tables[name] = {"title": TABLES[name].title, "rows": rows}
+    write(result, {"run": taken, "tables": tables})
 
 
 def complete(name: str) -> OutcomeTable:
