@@ -2,10 +2,11 @@
 
     python benchmarks/new_models.py [--seeds 0 1 2] [--n 16 32 64 128 256]
 
-On MMLU-Pro, each seed holds out a fifth of the prompts, and four models of the rest: of the twelve
-that matter most to a router told the true task, every third. A router is trained without them; they
-join it by outcomes on n prompts, drawn at random (three draws) or chosen, or by likeness alone. What
-it then reaches stands beside a router that was trained with all.
+On MMLU-Pro, each seed holds out a fifth of the prompts. Then four models at a time are held out too,
+until every model was; they are dealt out in the order in which they matter to a router told the true
+task. A router is trained without the four; they join it by outcomes on n prompts, drawn at random
+(three draws) or chosen, or by likeness alone. What it then reaches stands beside a router that was
+trained with all.
 """
 
 from __future__ import annotations
@@ -34,14 +35,14 @@ if TYPE_CHECKING:
 
 RESULT = RESULTS / "new_models.json"
 TABLE = "mmlu_pro"
-GROUPS, GROUP = 3, 4
+GROUPS = 8
 DRAWS = 3
 PACKAGES = ("onehead", "numpy", "torch", "scikit-learn")
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One seed: what is known, what is not, the models that join, and the router that they join."""
+    """A seed and the models that join: what is known, what is not, and the router that they join."""
 
     seed: int
     known: OutcomeTable
@@ -82,13 +83,14 @@ def main() -> None:
     arguments = parser.parse_args()
     taken = conditions(PACKAGES)
     table, *_ = read_outcomes([table_path(TABLE)]).complete_block()
-    rows = [row for seed in arguments.seeds for row in rows_of(table, seed, arguments.n)]
+    rows = [row for seed in arguments.seeds for row in rows_of_seed(table, seed, arguments.n)]
     document = {
         "title": TABLES[TABLE].title,
         "n_prompts": table.n_prompts,
         "n_models": table.n_models,
         "data_hash": table.content_hash(),
         "draws": DRAWS,
+        "groups": GROUPS,
         "rows": rows,
         "chosen_minus_random": {str(n): paired(rows, n) for n in arguments.n},
         "run": taken,
@@ -96,42 +98,55 @@ def main() -> None:
     write(RESULT, document)
 
 
-def rows_of(table: OutcomeTable, seed: int, counts: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """Every row of one seed."""
+def rows_of_seed(table: OutcomeTable, seed: int, counts: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """Every row of one seed; the router that was trained with all is the same for every group."""
     rest, held = split_rows(table, seed)
     known, unseen = table.take(rest), table.take(held)
-    new = matter_most(table)[seed % GROUPS :: GROUPS]
-    case = Case(seed, known, unseen, new, train(known.without(new), options=OPTIONS, seed=seed))
-    routers = {
-        ("trained", 0, 0): lambda: train(known, options=OPTIONS, seed=seed),
-        ("without", 0, 0): lambda: case.without,
-        ("like", 0, 0): case.alike,
-        ("all", known.n_prompts, 0): lambda: case.joined(np.arange(known.n_prompts)),
-    }
-    chosen = choose_anchors(case.without, known.without(new), max(counts))
+    trained = train(known, options=OPTIONS, seed=seed)
+    order = by_weight(table)
+    for group in range(GROUPS):
+        new = order[group::GROUPS]
+        without = train(known.without(new), options=OPTIONS, seed=seed)
+        case = Case(seed, known, unseen, new, without)
+        for how, n, draw, artifact in joined_routers(case, trained, counts):
+            figures = scored(artifact, case)
+            said = f"{figures['aiq']:.4f} {np.mean(figures['brier'] or [0]):.4f}"
+            print(f"seed {seed} group {group} {how:14s} {n:5d} {said}", flush=True)
+            yield {
+                "seed": seed, "group": group, "how": how, "n": n, "draw": draw,
+                "new": list(new), **figures,
+            }  # fmt: skip
+
+
+def joined_routers(
+    case: Case, trained: Artifact, counts: Sequence[int]
+) -> Iterator[tuple[str, int, int, Artifact]]:
+    """How the new models came to it, on how many prompts, which draw of them, and the router."""
+    known = case.known
+    yield "trained", 0, 0, trained
+    yield "without", 0, 0, case.without
+    yield "like", 0, 0, case.alike()
+    yield "all", known.n_prompts, 0, case.joined(np.arange(known.n_prompts))
+    chosen = choose_anchors(case.without, known.without(case.new), max(counts))
     for n in counts:
-        routers["chosen", n, 0] = lambda n=n: case.joined(chosen[:n])
-        routers["chosen, alone", n, 0] = lambda n=n: case.joined(chosen[:n], alone=True)
+        yield "chosen", n, 0, case.joined(chosen[:n])
+        yield "chosen, alone", n, 0, case.joined(chosen[:n], alone=True)
         for draw in range(DRAWS):
-            rows = np.random.default_rng([seed, draw]).permutation(known.n_prompts)[:n]
-            routers["random", n, draw] = lambda rows=rows: case.joined(rows)
-    for (how, n, draw), made in routers.items():
-        figures = scored(made(), case)
-        print(f"seed {seed} {how:14s} {n:5d} {figures['aiq']:.4f} {figures['brier']}", flush=True)
-        yield {"seed": seed, "how": how, "n": n, "draw": draw, "new": list(new), **figures}
+            rows = np.random.default_rng([case.seed, draw]).permutation(known.n_prompts)[:n]
+            yield "random", n, draw, case.joined(rows)
 
 
 OPTIONS = {"anchors": 1024}
 """Given, so that nothing is tuned: the recipe's own number."""
 
 
-def matter_most(table: OutcomeTable) -> tuple[str, ...]:
-    """The models that a router told the true task picks most often, over all λ."""
+def by_weight(table: OutcomeTable) -> tuple[str, ...]:
+    """The models in the order in which a router told the true task picks them, over all λ."""
     quality, cost = TaskMeans.of(table).estimates(table.tasks)
     picks = sweep_estimates(quality, cost, kind="exponential", ids=table.models).picks
     share = np.bincount(picks.ravel(), minlength=table.n_models) / picks.size
     order = np.lexsort((-table.quality.mean(axis=0), -share))
-    return tuple(table.models[j] for j in order[: GROUPS * GROUP])
+    return tuple(table.models[j] for j in order)
 
 
 def scored(artifact: Artifact, case: Case) -> dict[str, Any]:
@@ -156,15 +171,19 @@ def scored(artifact: Artifact, case: Case) -> dict[str, Any]:
 
 
 def paired(rows: Sequence[dict[str, Any]], n: int) -> dict[str, Any]:
-    """Chosen minus the mean of the random draws, model by model, and by AIQ seed by seed."""
+    """Chosen minus the mean of the random draws, with intervals from resampling what joined.
+
+    Seeds share their models: what is resampled are models (for AIQ their groups), each with the
+    mean of its gaps over the seeds.
+    """
     result: dict[str, Any] = {}
-    seeds = sorted({row["seed"] for row in rows})
+    groups = sorted({row["group"] for row in rows})
     for name in ("brier", "mean_error", "aiq"):
         gaps: list[float] = []
-        for seed in seeds:
+        for group in groups:
             each = {
                 how: np.mean(
-                    [r[name] for r in rows if (r["seed"], r["how"], r["n"]) == (seed, how, n)],
+                    [r[name] for r in rows if (r["group"], r["how"], r["n"]) == (group, how, n)],
                     axis=0,
                 )
                 for how in ("chosen", "random")

@@ -66,13 +66,14 @@ def _new_models(document: dict[str, Any]) -> str:
     return (
         "## New models without training\n\n"
         f"{document['title']}, {document['n_models']} models. Each of {seeds} seeds holds out a fifth of the "
-        "prompts and four models, among them those that routing hangs on most. A router is trained without "
-        "the four, and they join it by what is known of them on a few prompts "
+        "prompts, and then four models at a time, until every model was held out. A router is trained "
+        "without the four, and they join it by what is known of them on a few prompts "
         "([`onehead models add`](method.md#new-models)). AIQ is of the whole pool on held-out prompts; the "
-        f"other figures are of the four new models there. Means over the seeds and {document['draws']} draws.\n\n"
+        "other figures are of the four new models there. Means over seeds, groups of models and "
+        f"{document['draws']} draws.\n\n"
         f"{markdown(header, lines)}\n"
-        "Chosen minus drawn at random (Brier and error: per model; AIQ: per seed; 95 % intervals over these; "
-        "for Brier and error less is better):\n\n"
+        "Chosen minus drawn at random, with 95 % intervals from resampling the models (for AIQ their "
+        f"{document['groups']} groups); for Brier and error less is better:\n\n"
         f"{markdown(['', 'Brier', 'error of the mean', 'AIQ'], paired)}\n{taken(document['run'])}\n"
     )
 
