@@ -14,6 +14,8 @@ from onehead.errors import UsageError
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.fleet import Fleet
 from onehead.gateway.planner import Planner
+from onehead.gateway.together import Together
+from onehead.gateway.valuing import Case, Value, Valuer
 from onehead.gateway.wire import Asked, Body, Options, asked_of
 from onehead.predictors import Estimates
 
@@ -32,12 +34,16 @@ class Oracle:
         self.rule = rule
         self.asked: list[str] = []
 
-    async def __call__(self, texts: list[str]) -> tuple[Estimates, np.ndarray]:
+    def represent(self, texts: Sequence[str]) -> np.ndarray:
+        """The place of each text among all that were asked for."""
+        places = range(len(self.asked), len(self.asked) + len(texts))
         self.asked += texts
-        quality = np.array([self.rule(text) for text in texts])
-        tokens = np.tile([[100.0], [1.0]], (len(texts), 1, 2))
-        estimates = Estimates(quality, np.ones_like(quality), np.ones(len(texts)), tokens)
-        return estimates, np.zeros((len(texts), 4), np.float32)
+        return np.array([[place] for place in places], np.float32)
+
+    def estimate_features(self, features: np.ndarray) -> Estimates:
+        quality = np.array([self.rule(self.asked[int(place)]) for place in features[:, 0]])
+        tokens = np.tile([[100.0], [1.0]], (len(features), 1, 2))
+        return Estimates(quality, np.ones_like(quality), np.ones(len(features)), tokens)
 
 
 def fleet(cached: float = 1.0, **limits: object) -> Fleet:
@@ -67,9 +73,13 @@ def planner(
     pool: Fleet | None = None,
     is_open: Callable[[str], bool] | None = None,
 ) -> tuple[Planner, Oracle]:
-    oracle = Oracle(rule)
-    made = Planner(oracle, pool or fleet(), routing or RoutingConfig(), is_open=is_open)
+    oracle, of = Oracle(rule), pool or fleet()
+    made = Planner(valuing(oracle, of), of, routing or RoutingConfig(), is_open=is_open)
     return made, oracle
+
+
+def valuing(oracle: Oracle, of: Fleet) -> Together[Case, Value]:
+    return Together(Valuer(oracle, of), quick=True)
 
 
 def asked(*turns: str, **fields: object) -> Asked:
@@ -296,7 +306,8 @@ def test_a_session_unknown_here_is_looked_up() -> None:
         return STRONG
 
     oracle = Oracle(by_difficulty)
-    made = Planner(oracle, fleet(cached=0.01), RoutingConfig(), session_model=look_up)
+    of = fleet(cached=0.01)
+    made = Planner(valuing(oracle, of), of, RoutingConfig(), session_model=look_up)
     assert plan(made, asked("easy"), session="s9").incumbent == STRONG
     assert seen == ["s9"]
 

@@ -5,11 +5,19 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from onehead.errors import OneheadError, UsageError
+from onehead.gateway.answer_headers import (
+    attempts_header,
+    call_headers,
+    cost_header,
+    predicted_headers,
+    request_headers,
+)
 from onehead.gateway.errors import GatewayError, as_gateway_error, error_document, unexpected
 from onehead.gateway.http import (
     CLIENT_GONE,
@@ -34,6 +42,8 @@ from onehead.gateway.wire.usage import document_of
 from onehead.store import new_decision_id
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from starlette.types import Receive, Scope, Send
 
     from onehead.config import KeyConfig
@@ -49,7 +59,11 @@ _PASSED_ON = ("traceparent", "tracestate", "openai-beta", "idempotency-key")
 
 
 class Exchange:
-    """One chat completion or response. `run` answers it whatever happens, and has it recorded."""
+    """One chat completion or response. `run` answers it whatever happens, and has it recorded.
+
+    The end of an answer goes out once it is recorded: what a client has seen the end of survives
+    the process, and is paid for.
+    """
 
     def __init__(self, state: State, scope: Scope, receive: Receive, send: Send, api: Api) -> None:
         """Take the request; `state` stays the same to its end, whatever is reloaded meanwhile."""
@@ -83,6 +97,7 @@ class Exchange:
         self._reservation: Reservation | None = None
         self._answer: Answer | None = None
         self._started = False
+        self._end: Callable[[], Awaitable[None]] | None = None
 
     async def run(self) -> None:
         """Answer the request and record it."""
@@ -102,12 +117,12 @@ class Exchange:
                 raise
             task.uncancel()
         except AllFailed as failure:
-            await self._all_failed(failure)
+            self._all_failed(failure)
         except OneheadError as error:
-            await self._refuse(error)
+            self._refuse(error)
         except Exception as error:  # noqa: BLE001  (the outer edge: no request goes unanswered)
             self.state.complain("unexpected error", error, self.request_id)
-            await self._refuse(unexpected())
+            self._refuse(unexpected())
         finally:
             if watch is not None:
                 watch.end()
@@ -217,7 +232,7 @@ class Exchange:
         self.first_byte_s = now - self.arrived
         self.overhead_s = before - self.arrived
         if answer.chunks is None:
-            await self._whole(answer, now)
+            self._whole(answer, now)
         else:
             await self._stream(answer, now)
 
@@ -236,7 +251,7 @@ class Exchange:
         )  # fmt: skip
         return self.body.forward(model.upstream_model, model.body, ask_usage=ask)
 
-    async def _whole(self, answer: Answer, since: float) -> None:
+    def _whole(self, answer: Answer, since: float) -> None:
         """An answer that came whole."""
         body = answer.body or b""
         self.status = answer.status
@@ -251,9 +266,10 @@ class Exchange:
         self.overhead_s = (self.overhead_s or 0.0) + time.perf_counter() - since
         headers = self._answer_headers(answer)
         if self.cost_usd is not None:
-            headers.append((b"x-onehead-cost-usd", _number(self.cost_usd)))
+            headers.append(cost_header(self.cost_usd))
         self._started = True
-        await send_bytes(self._send, answer.status, body, headers, ascii_value(answer.content_type))
+        kind = ascii_value(answer.content_type)
+        self._end = partial(send_bytes, self._send, answer.status, body, headers, kind)
 
     def _finished(self, body: bytes, document: Any) -> bytes:
         """The answer as it goes to the client: untouched, but for a missing name and what was asked."""
@@ -294,7 +310,7 @@ class Exchange:
                 part = relay.feed(chunk)
                 if part:
                     await send_part(self._send, part)
-            await send_part(self._send, relay.finish(), last=True)
+            self._end = partial(send_part, self._send, relay.finish(), last=True)
             if relay.failed:
                 self._ended("error", answer.status, "upstream_error_event")
         except StreamBroken as broken:
@@ -303,7 +319,7 @@ class Exchange:
                 f"{answer.model} broke off its answer: {broken}", "upstream_error", "stream_broken"
             )
             event = error_event(told, responses=self.api == "responses", sequence=relay.events)
-            await send_part(self._send, event, last=True)
+            self._end = partial(send_part, self._send, event, last=True)
         finally:
             self.answer_id = relay.answer_id
             self._account(relay.usage, 0, relay.events)
@@ -320,35 +336,21 @@ class Exchange:
         self.cost_usd = usage.cost_usd(self.state.fleet.models[self.model])
 
     def _answer_headers(self, answer: Answer) -> list[tuple[bytes, bytes]]:
-        headers = [
-            *((name.encode(), ascii_value(value)) for name, value in answer.headers),
-            (b"x-onehead-model", ascii_value(answer.model)),
-            (b"x-onehead-attempts", str(len(self.attempts)).encode()),
-            (b"x-onehead-overhead-ms", f"{(self.overhead_s or 0.0) * 1e3:.3f}".encode()),
-            *self._own_headers(),
-        ]
-        plan = self.plan
-        if plan is not None and plan.predicted_quality is not None:
-            headers.append((b"x-onehead-predicted-quality", _number(plan.predicted_quality)))
-        if plan is not None and plan.predicted_cost_usd is not None:
-            headers.append((b"x-onehead-predicted-cost-usd", _number(plan.predicted_cost_usd)))
-        return headers
+        relayed = [(name.encode(), ascii_value(value)) for name, value in answer.headers]
+        return [
+            *relayed, *call_headers(answer.model, len(self.attempts), self.overhead_s or 0.0),
+            *self._own_headers(), *predicted_headers(self.plan),
+        ]  # fmt: skip
 
     def _own_headers(self) -> list[tuple[bytes, bytes]]:
-        headers = [
-            (b"x-request-id", self.request_id.encode()),
-            (b"x-onehead-decision-id", self.decision_id.encode()),
-        ]
         warning = self.state.accounts.warning(self.key)
-        if warning:
-            headers.append((b"x-onehead-budget-warning", ascii_value(warning)))
-        return headers
+        return request_headers(self.request_id, self.decision_id, warning)
 
-    async def _all_failed(self, failure: AllFailed) -> None:
+    def _all_failed(self, failure: AllFailed) -> None:
         """No model answered: say what the last one said, in OpenAI's shape."""
         self.attempts = failure.attempts
         self._ended("error", failure.status, failure.code)
-        headers = [*self._own_headers(), (b"x-onehead-attempts", str(len(self.attempts)).encode())]
+        headers = [*self._own_headers(), attempts_header(len(self.attempts))]
         if failure.retry_after is not None:
             headers.append((b"retry-after", str(math.ceil(failure.retry_after)).encode()))
         body = (
@@ -357,21 +359,21 @@ class Exchange:
                 str(failure), status=failure.status, kind="upstream_error", code=failure.code
             ).body()
         )
-        await send_bytes(self._send, failure.status, body, headers)
+        self._end = partial(send_bytes, self._send, failure.status, body, headers)
 
-    async def _refuse(self, error: OneheadError) -> None:
+    def _refuse(self, error: OneheadError) -> None:
         """Answer an error of our own, unless the answer has begun."""
         told = as_gateway_error(error)
         outcome = "refused" if told.status < 500 else "error"
         self._ended(outcome, told.status, told.code or told.kind)
         if not self._started:
-            await send_error(self._send, told, self._own_headers())
+            self._end = partial(send_error, self._send, told, self._own_headers())
 
     def _ended(self, outcome: str, status: int, error: str | None) -> None:
         self.outcome, self.status, self.error = outcome, status, error
 
     async def _finish(self) -> None:
-        """Close what is open, settle what was reserved, remember who answered, and write it down."""
+        """Close what is open, settle what was reserved, remember and record; then end the answer."""
         if self._answer is not None:
             await self._answer.close()
         self.total_s = time.perf_counter() - self.arrived
@@ -386,13 +388,13 @@ class Exchange:
             self.state.planner.remember(self.plan, self.model)
             if self.answer_id is not None and self.api == "responses":
                 self.state.note_answer(self.answer_id, self.model)
-        self.state.record(self)
+        record = self.state.record(self)
+        if self._end is not None:
+            await self._end()
+        if record is not None:
+            self.state.count(record)
 
     def decision(self) -> dict[str, Any]:
         """The whole decision, as `/v1/decision` tells it."""
         assert self.plan is not None  # noqa: S101
         return {"decision_id": self.decision_id, **decision_document(self.plan)}
-
-
-def _number(value: float) -> bytes:
-    return f"{value:.10g}".encode()

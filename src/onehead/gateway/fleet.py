@@ -67,31 +67,32 @@ class Fleet:
         """The columns of this fleet's rows out of the router's [n, m] → [n, a]."""
         return estimates.take(self.columns, axis=1)
 
+    def tokens(self, estimates: Estimates) -> NDArray[np.float64]:
+        """Expected input and output tokens of each row [n, 2, a]; NaN where only dollars are known."""
+        if estimates.tokens is None:
+            return np.full((len(estimates.quality), 2, len(self.ids)), np.nan)
+        return estimates.tokens.take(self.columns, axis=2)
+
     def costs(
         self,
         estimates: Estimates,
+        tokens: NDArray[np.float64],
         *,
-        reading: float = 1.0,
-        answers: int = 1,
+        reading: NDArray[np.float64],
+        answers: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         """Expected USD of one call of each row [n, a] at the prices in force.
 
-        reading: how many times the tokens of the routing text the whole conversation has
-        answers: how many answers are asked for at once
+        tokens: what `tokens` gives of the estimates
+        reading: how many times the tokens of the routing text the whole conversation has [n, 1]
+        answers: how many answers are asked for at once [n, 1]
         """
-        tokens = self.of_rows(estimates.input_tokens) * (self.input_price * reading)
-        tokens += self.of_rows(estimates.output_tokens) * (self.output_price * answers)
-        tokens += self.request_usd
+        cost = tokens[:, 0] * (self.input_price * reading)
+        cost += tokens[:, 1] * (self.output_price * answers)
+        cost += self.request_usd
         if self.some_fixed:
-            tokens = np.where(self.fixed, self.of_rows(estimates.cost_usd), tokens)
-        return round_digits(tokens)
-
-    def tokens(self, estimates: Estimates, row: int) -> tuple[float, float]:
-        """Expected input and output tokens of a row for the first prompt; 0 where not known."""
-        column = self.columns[row]
-        read = float(estimates.input_tokens[0, column])
-        written = float(estimates.output_tokens[0, column])
-        return (read if read == read else 0.0), (written if written == written else 0.0)  # noqa: PLR0124
+            cost = np.where(self.fixed, self.of_rows(estimates.cost_usd), cost)
+        return round_digits(cost)
 
 
 def fleet_of(config: Config, manifest: Manifest) -> Fleet:

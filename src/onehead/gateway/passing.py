@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
@@ -142,7 +143,7 @@ class Passing(Exchange):
             except StreamBroken:
                 self._ended("broken", self.status, "stream_broken")
                 return  # without a last part the server cuts the connection: the client must know
-        await send_part(self._send, b"", last=True)
+        self._end = partial(send_part, self._send, b"", last=True)
         if self.status >= 400:
             self._ended("error", self.status, "upstream_refused")
         elif size <= _MOST_READ:

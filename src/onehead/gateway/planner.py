@@ -9,7 +9,6 @@ again: the same messages lead every replica to the same model.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,40 +18,33 @@ from onehead.gateway.eligible import Eligibility, Obstacles, refusal
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.memory import Memory
 from onehead.gateway.plan import Plan, Terms
+from onehead.gateway.valuing import Case
 from onehead.gateway.wire.options import NONE
 from onehead.policy import UNCONSTRAINED, Constraints, choose, parse_willingness_to_pay
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from numpy.typing import NDArray
 
     from onehead.config import KeyConfig, RoutingConfig
-    from onehead.gateway.estimator import Estimator
     from onehead.gateway.fleet import Fleet
+    from onehead.gateway.valuing import Value
     from onehead.gateway.wire import Asked, Options
     from onehead.policy import Choice, RewardKind
-    from onehead.predictors import Estimates
+
+    Valuing = Callable[[Sequence[Case]], Awaitable[list[Value]]]
 
 MOST_REPLAYED = 32
 """Earlier user turns that are decided again at most, where nobody remembers them."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """One user turn to decide: its position, the size of its routing text, its estimates [1, m]."""
-
-    position: int
-    size: int
-    estimates: Estimates
-
-
 class Planner:
-    """Plans requests over a fleet with one router."""
+    """Plans requests over a fleet."""
 
     def __init__(
         self,
-        estimator: Estimator,
+        valuing: Valuing,
         fleet: Fleet,
         routing: RoutingConfig,
         *,
@@ -62,23 +54,27 @@ class Planner:
     ) -> None:
         """Take the parts.
 
+        valuing: what the fleet's models are worth to turns
         is_open: whether a model's breaker keeps calls away
         session_model: awaitable look-up of who answered a session, for workers that do not know
         """
         self.fleet = fleet
         self.routing = routing
         self.memory = Memory()
-        self._estimator = estimator
+        self._valuing = valuing
         self._is_open = is_open
         self._session_model = session_model
         self._rows = {name: row for row, name in enumerate(fleet.ids)}
         self._eligibility = Eligibility(
             [fleet.models[name] for name in fleet.ids], need_upstream=fleet.callable and not demo
         )
-        self.terms_of(NONE, None)  # a configuration that cannot be meant fails here
+        self._usual = self._terms(NONE, None)  # a configuration that cannot be meant fails here
 
     def terms_of(self, options: Options, key: KeyConfig | None) -> Terms:
         """What a request, its key and the configuration say together; ceilings: the lowest."""
+        return self._usual if options is NONE and key is None else self._terms(options, key)
+
+    def _terms(self, options: Options, key: KeyConfig | None) -> Terms:
         routing = self.routing
         wtp = options.willingness_to_pay
         if wtp is None and key is not None:
@@ -174,15 +170,20 @@ class Planner:
             incumbent = await self._incumbent(asked, terms, scope, keys, earlier)
             if incumbent is None:
                 turns = [*earlier[-MOST_REPLAYED:], asked.last_user]
-        texts = [asked.text(turn) for turn in turns]
-        estimates, features = await self._estimator(texts)
+        cases = [self._case(asked, turn, terms) for turn in turns]
         plan = Plan([])
-        for number, turn in enumerate(turns):
-            one = estimates.take(slice(number, number + 1))
-            plan = self._choose(asked, _Turn(turn, len(texts[number]), one), terms, kept, incumbent)
+        for case, value in zip(cases, await self._valuing(cases), strict=True):
+            plan = self._choose(case, value, terms, kept, incumbent)
             incumbent = plan.chosen
-        plan.text, plan.features = texts[-1], features[-1]
         return plan
+
+    def _case(self, asked: Asked, turn: int, terms: Terms) -> Case:
+        """A user turn as it is valued."""
+        text = asked.text(turn)
+        size = max(len(text), 1)
+        reading = max(1.0, (sum(asked.sizes[: turn + 1]) + asked.tool_chars) / size)
+        cached = min(reading, asked.prefix_chars(turn) / size)
+        return Case(text, reading, cached, asked.answers, terms.willingness_to_pay, terms.reward)
 
     async def _incumbent(
         self, asked: Asked, terms: Terms, scope: str, keys: tuple[str, ...], earlier: list[int]
@@ -194,60 +195,64 @@ class Planner:
         return await self._remembered((*before, *keys[1:]), terms)
 
     def _choose(
-        self, asked: Asked, turn: _Turn, terms: Terms, kept: Obstacles, incumbent: str | None
+        self, case: Case, value: Value, terms: Terms, kept: Obstacles, incumbent: str | None
     ) -> Plan:
         """The policy over the fleet at the prices in force, the incumbent at its cache's price."""
-        fleet = self.fleet
-        estimates, size = turn.estimates, max(turn.size, 1)
-        reads = sum(asked.sizes[: turn.position + 1]) + asked.tool_chars
-        reading = max(1.0, reads / size)
-        quality = fleet.of_rows(estimates.quality)
-        cost = fleet.costs(estimates, reading=reading, answers=asked.answers)
+        ids, cost, constraints = self.fleet.ids, value.cost_usd, UNCONSTRAINED
         if incumbent is not None:
-            row = self._rows[incumbent]
-            known = fleet.tokens(estimates, row)[0]
-            saved = known * min(reading, asked.prefix_chars(turn.position) / size)
-            saved *= fleet.input_price[row] - fleet.cached_price[row]
-            cost[0, row] = max(cost[0, row] - saved, 0.0)
-        constraints = UNCONSTRAINED
-        if not (kept.none and terms.max_cost_usd is None and terms.min_quality is None):
+            cost = self._discounted(case, value, incumbent)
+        free = kept.none and terms.max_cost_usd is None and terms.min_quality is None
+        if not free:
             rows = None if kept.none else kept.eligible
             constraints = Constraints(terms.max_cost_usd, terms.min_quality, rows)
         try:
-            choice = choose(
-                quality, cost, terms.willingness_to_pay,
-                kind=terms.reward, constraints=constraints, ids=fleet.ids,
+            choice = value.free if free and incumbent is None else choose(
+                value.quality, cost, terms.willingness_to_pay,
+                kind=terms.reward, constraints=constraints, ids=ids,
             )  # fmt: skip
         except NoEligibleModel as error:
             if kept.resting:
-                return self._choose(asked, turn, terms, kept.roused(), incumbent)
+                return self._choose(case, value, terms, kept.roused(), incumbent)
             raise GatewayError(str(error), status=422, code="no_eligible_model") from None
         row = int(choice.column[0])
-        possible = (
-            choice.eligible[0] if constraints.min_quality is None else _allowed(kept, cost, terms)
-        )
-        order = [fleet.ids[row], *_by_reward(choice, cost, possible, fleet.ids, row)]
+        order = [ids[row]]
+        if free:
+            order += _by_reward(choice, cost, [True] * len(ids), ids, row)
+        else:
+            possible = choice.eligible[0]
+            if terms.min_quality is not None:
+                possible = _allowed(kept, cost, terms)
+            order += _by_reward(choice, cost, possible.tolist(), ids, row)
         if kept.resting:  # tried once all others have failed
             late = _allowed(kept.roused(), cost, terms) & ~_allowed(kept, cost, terms)
-            order += _by_reward(choice, cost, late, fleet.ids, row)
-        read, written = fleet.tokens(estimates, row)
+            order += _by_reward(choice, cost, late.tolist(), ids, row)
+        read, written = value.amounts(row)
         return Plan(
-            order, terms=terms, chosen=fleet.ids[row], confidence=float(estimates.confidence[0]),
-            quality=quality, cost_usd=cost, choice=choice, constraints=constraints, obstacles=kept,
-            row=row, incumbent=incumbent, ids=fleet.ids,
-            input_tokens=read * reading, output_tokens=written,
+            order, terms=terms, chosen=ids[row], confidence=value.confidence,
+            quality=value.quality, cost_usd=cost, choice=choice, constraints=constraints,
+            obstacles=kept, row=row, incumbent=incumbent, ids=ids, text=case.text,
+            features=value.features, input_tokens=read * case.reading, output_tokens=written,
         )  # fmt: skip
+
+    def _discounted(self, case: Case, value: Value, incumbent: str) -> NDArray[np.float64]:
+        """The costs [1, a], less what the incumbent's prompt cache holds of the conversation."""
+        fleet, row = self.fleet, self._rows[incumbent]
+        saved = value.amounts(row)[0] * case.cached
+        saved *= fleet.input_price[row] - fleet.cached_price[row]
+        cost = value.cost_usd.copy()
+        cost[0, row] = max(cost[0, row] - saved, 0.0)
+        return cost
 
 
 def _by_reward(
     choice: Choice,
     cost: NDArray[np.float64],
-    possible: NDArray[np.bool_],
+    possible: list[bool],
     ids: tuple[str, ...],
     chosen: int,
 ) -> list[str]:
     """The models that may stand in, the best reward first, equal ones by cost."""
-    ranks = zip(choice.score[0].tolist(), cost[0].tolist(), possible.tolist(), ids, strict=True)
+    ranks = zip(choice.score[0].tolist(), cost[0].tolist(), possible, ids, strict=True)
     others = [(-score, usd, name) for score, usd, may, name in ranks if may and name != ids[chosen]]
     return [name for _, _, name in sorted(others)]
 

@@ -9,17 +9,20 @@ import logging
 from typing import TYPE_CHECKING
 
 from onehead.artifact import load
+from onehead.encoders.static import StaticEncoder
 from onehead.errors import OneheadError, did_you_mean
 from onehead.gateway.accounts import Accounts
 from onehead.gateway.errors import GatewayError
-from onehead.gateway.estimator import Estimator
 from onehead.gateway.fleet import fleet_of
 from onehead.gateway.memory import Memory
 from onehead.gateway.origin import check_local
 from onehead.gateway.planner import Planner
 from onehead.gateway.record import record_of
 from onehead.gateway.telling import tell
+from onehead.gateway.together import Together
 from onehead.gateway.upstream import Upstreams
+from onehead.gateway.valuing import Case, Value, Valuer
+from onehead.gateway.wire.options import NONE
 from onehead.router import BUNDLED, Router, bundled_path
 
 if TYPE_CHECKING:
@@ -60,9 +63,14 @@ class State:
         self.upstreams = Upstreams(
             config.upstreams, tuple(self.fleet.models.values()), demo=config.demo
         )
-        self.estimator = Estimator(self.router, alone=lambda: self.in_flight <= 1)
+        self._valuing: Together[Case, Value] = Together(
+            Valuer(self.router, self.fleet),
+            quick=isinstance(self.router.encoder, StaticEncoder),
+            alone=lambda: self.in_flight <= 1,
+            tell_size=parts.metrics.batch,
+        )
         self.planner = Planner(
-            self.estimator, self.fleet, config.routing,
+            self._valuing, self.fleet, config.routing,
             is_open=self._is_open, session_model=self._session_model, demo=config.demo,
         )  # fmt: skip
         self.accounts: Accounts = Accounts(
@@ -78,12 +86,14 @@ class State:
     async def open(self) -> None:
         """Open the sockets, and decide once: the first request should not wait for what is lazy."""
         await self.upstreams.start()
-        await self.estimator(["Is everything ready?"])
+        terms = self.planner.terms_of(NONE, None)
+        usual = terms.willingness_to_pay, terms.reward
+        await self._valuing([Case("Is everything ready?", 1.0, 0.0, 1, *usual)])
 
     async def close(self) -> None:
         """Close the sockets; calls that still run are cancelled."""
         await self.upstreams.close()
-        self.estimator.close()
+        self._valuing.close()
 
     def begin_trace(self, headers: Mapping[str, str], path: str) -> Trace | None:
         """The span of a request that has arrived, where traces are asked for."""
@@ -133,30 +143,36 @@ class State:
         """Remember who gave an answer that may be followed up."""
         self.answers.put(answer_id, model)
 
-    def record(self, exchange: Exchange) -> None:
-        """Have a request logged and counted. Nothing of this may break an answer."""
+    def record(self, exchange: Exchange) -> DecisionRecord | None:
+        """Keep a request in the log. Nothing of this may break an answer: None where it fails."""
         try:
             record = record_of(exchange, self.version, self.config.store.prompts)
-            self.write(record, keep=exchange.status not in _STRANGERS)
+            if exchange.status not in _STRANGERS:
+                self.parts.writer.put(record)
             if exchange.trace is not None:
                 exchange.trace.end(record)
         except Exception:
-            log.exception(
-                "a request could not be recorded",
-                extra={"fields": {"request_id": exchange.request_id}},
-            )
+            log.exception("a request could not be recorded", extra=_of(exchange.request_id))
+            return None
+        return record
 
-    def write(self, record: DecisionRecord, *, keep: bool = True) -> None:
-        """Count, and keep in the log."""
-        if keep:
-            self.parts.writer.put(record)
-        self.parts.metrics.request(record)
-        tell(record)
+    def count(self, record: DecisionRecord) -> None:
+        """Count a request that was recorded, and tell the operator."""
+        try:
+            self.parts.metrics.request(record)
+            tell(record)
+        except Exception:
+            log.exception("a request could not be counted", extra=_of(record.request_id))
+
+    def write(self, record: DecisionRecord) -> None:
+        """Keep in the log, and count."""
+        self.parts.writer.put(record)
+        self.count(record)
 
     def complain(self, what: str, error: Exception, request: str) -> None:
         """Log what went wrong; a message of our own holds no prompt, another's is not shown."""
         told = str(error) if isinstance(error, OneheadError) else type(error).__name__
-        log.error("%s: %s", what, told, extra={"fields": {"request_id": request}})
+        log.error("%s: %s", what, told, extra=_of(request))
 
     def _is_open(self, model: str) -> bool:
         return self.upstreams.state(model) == "open"
@@ -176,6 +192,11 @@ class State:
         except OneheadError as error:
             self.complain(f"who answered a {what} could not be read", error, "-")
             return None
+
+
+def _of(request: str) -> dict[str, dict[str, str]]:
+    """What says in the operator's log which request a line is about."""
+    return {"fields": {"request_id": request}}
 
 
 def _version(manifest: Manifest) -> str:

@@ -3,7 +3,7 @@
 Policy alone knows the trade-off. It takes estimates of quality and cost, whoever made them.
 """
 
-from onehead.policy.choice import UNCONSTRAINED, Choice, Constraints, choose, sweep
+from onehead.policy.choice import UNCONSTRAINED, Choice, Constraints, choose, choose_each, sweep
 from onehead.policy.explain import explain
 from onehead.policy.presets import PRESET_NAMES, parse_willingness_to_pay, presets
 from onehead.policy.rewards import RewardKind, reward
@@ -16,6 +16,7 @@ __all__ = [
     "Constraints",
     "RewardKind",
     "choose",
+    "choose_each",
     "explain",
     "parse_willingness_to_pay",
     "presets",

@@ -119,6 +119,26 @@ def choose(
     return Choice(column, score, kind, eligible, relaxed)
 
 
+def choose_each(
+    quality: NDArray[np.float64],
+    cost_usd: NDArray[np.float64],
+    willingness_to_pay: Sequence[float],
+    *,
+    kind: RewardKind = "exponential",
+    ids: Sequence[str],
+) -> list[Choice]:
+    """The unconstrained choice of each prompt at a willingness to pay of its own [n].
+
+    Each is what `choose` makes of the prompt alone.
+    """
+    check_kind(kind)
+    wtp = np.array([[check_willingness_to_pay(value)] for value in willingness_to_pay])
+    score = rank_score(quality, cost_usd, wtp, kind)
+    column = pick(score, cost_usd, None, ids)
+    rows = (slice(n, n + 1) for n in range(len(column)))
+    return [Choice(column[row], score[row], kind) for row in rows]
+
+
 def sweep(
     quality: NDArray[np.float64],
     cost_usd: NDArray[np.float64],

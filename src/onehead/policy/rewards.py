@@ -34,9 +34,14 @@ def reward(
 
 
 def rank_score(
-    quality: NDArray[np.float64], cost_usd: NDArray[np.float64], wtp: float, kind: RewardKind
+    quality: NDArray[np.float64],
+    cost_usd: NDArray[np.float64],
+    wtp: float | NDArray[np.float64],
+    kind: RewardKind,
 ) -> NDArray[np.float64]:
     """A score that orders models as the reward does [.., m], without its underflow.
+
+    wtp: one λ for all prompts, or one for each [n, 1]
 
     The exponential reward is compared by its logarithm: s · exp(−c/λ) is 0 in floating point from
     c/λ ≈ 745 on, where a small λ must still prefer the cheaper model.
@@ -44,14 +49,18 @@ def rank_score(
     # Quality 0 scores −∞: it never beats a chance of success. So does a burden beyond floating
     # point; both leave a tie, which goes to the cheaper model. Neither is usual, and to switch
     # numpy's warnings off and on takes as long as the logarithms of a pool.
-    if wtp > _LEAST_USUAL and np.count_nonzero(quality) == quality.size:
+    least = wtp if isinstance(wtp, float) else np.min(wtp)
+    if least > _LEAST_USUAL and np.count_nonzero(quality) == quality.size:
         return _score(quality, cost_usd, wtp, kind)
     with np.errstate(divide="ignore", over="ignore"):
         return _score(quality, cost_usd, wtp, kind)
 
 
 def _score(
-    quality: NDArray[np.float64], cost_usd: NDArray[np.float64], wtp: float, kind: RewardKind
+    quality: NDArray[np.float64],
+    cost_usd: NDArray[np.float64],
+    wtp: float | NDArray[np.float64],
+    kind: RewardKind,
 ) -> NDArray[np.float64]:
     score: NDArray[np.float64] = quality if kind == "linear" else np.log(quality)
     return score - cost_usd / wtp
