@@ -120,5 +120,5 @@ def _check_known(log_output: Floats, models: tuple[str, ...]) -> None:
         raise DataError(
             f"the cost of {', '.join(unknown)} is unknown: no row has cost_usd. An unknown price "
             "is never taken for zero. Add the costs to the data, give what a call costs "
-            "(--cost MODEL=USD), or leave these models out (--models)."
+            "(--cost MODEL=USD), or learn the others only (--models)."
         )

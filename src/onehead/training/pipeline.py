@@ -129,7 +129,7 @@ def examples_of(
     ]
     if unknown:
         raise DataError(
-            f"no quality is known of {', '.join(unknown)}. Leave these models out (--models), or "
+            f"no quality is known of {', '.join(unknown)}. Learn the others only (--models), or "
             "add their outcomes."
         )
     amounts = amounts_of(table, costs)
