@@ -26,6 +26,7 @@ WAYS = {
     "without": "without it",
     "usual": "nothing but what is usual",
     "zero_router": "zero router, which knows the outcomes",
+    "single": "best single model at equal cost",
 }
 
 
@@ -108,8 +109,9 @@ def _unknown(document: dict[str, Any]) -> str:
         "## Prompts unlike all that is known\n\nEach task is left out of learning in turn. As confidence falls "
         "below one half, estimates are drawn toward what is usual for each model. The zero router of a task "
         "left out knows which models do well there; a router cannot, and one that never reads the prompt "
-        "comes as near as can be. Confidence tells noise and strange texts, not a new task that is put like the "
-        "known ones.\n"
+        "comes as near as can be. The best single model at equal cost is, at every cost, the best that costs no "
+        "more. Confidence tells noise and strange texts well, and a new task that is put like the known ones to "
+        "some degree.\n"
     )
     parts = [_of_table(entry) for entry in document["tables"].values()]
     return "\n".join([head, *parts])
@@ -137,6 +139,7 @@ def _of_table(entry: dict[str, Any]) -> str:
         f"### {entry['title']}\n\n{markdown(['AIQ', *header[1:]], means)}\n"
         f"{markdown(['difference of AIQ', *header[1:]], gaps)}\n"
         f"{markdown(['task left out', 'prompts', *WAYS.values(), 'confidence'], tasks)}\n"
+        f"AUC of confidence, known tasks' held-out prompts against tasks left out: {number(entry['told_apart'], 3)}. "
         "Confidence (10 %, median, 90 %) of the router of the first seed:\n\n"
         f"{markdown(['texts', 'confidence'], kinds)}\n{taken(entry['run'])}\n"
     )

@@ -5,8 +5,10 @@
 Each task is left out in turn: a router learns from all others and routes the one left out. Its
 estimates are taken with the fallback (drawn toward each model's usual quality as confidence falls),
 without it, and with nothing but the usual quality, which is the best a router can do that never reads
-the prompt. Beside these stands the zero router of the task left out, which knows its outcomes. On the
-usual splits the fallback must cost nothing. And confidence is read on texts of many kinds.
+the prompt. Beside these stand the zero router of the task left out, which knows its outcomes and mixes
+models, and the best single model at equal cost: at every cost the best that costs no more. On the
+usual splits the fallback must cost nothing. And confidence is read on texts of many kinds, and on
+prompts of tasks that were left out beside prompts of tasks that were not.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ import torch
 from common import RESULTS, TABLES, conditions, table_path, write
 from unknown_texts import TEXTS
 
+from onehead import metrics
 from onehead.amounts import amounts_of
 from onehead.bench.cells import split, split_rows
-from onehead.bench.pooled import ZERO_ROUTER, Part, aiq_of, gap, resampled_aiq
+from onehead.bench.pooled import ZERO_ROUTER, Part, aiq_of, gap, resampled_aiq, resampled_weights
 from onehead.encoders import load_encoder
 from onehead.evaluation.curves import sweep_estimates
 from onehead.features import Featurizer
@@ -43,6 +46,8 @@ RESULT = RESULTS / "unknown.json"
 RECIPE = recipe_named("attention")
 PACKAGES = ("onehead", "numpy", "torch", "scikit-learn")
 WAYS = ("with", "without", "usual")
+SINGLE = "single"
+"""The best single model that costs no more."""
 OFF = (0.1, 0.5, 0.9)
 
 
@@ -89,6 +94,7 @@ def of_table(name: str, seeds: Sequence[int]) -> dict[str, Any]:
         "in_distribution": compared([case.part for case in usual]),
         "left_out": compared([case.part for case in left.values()]),
         "tasks": {task: of_task(case) for task, case in left.items()},
+        "told_apart": told_apart(usual, list(left.values())),
         "confidence": {"held out": quantiles(usual[0].estimates["with"].confidence)}
         | {kind: quantiles(confidence(usual[0].fitted, texts)) for kind, texts in TEXTS.items()},
     }
@@ -134,9 +140,45 @@ def compared(parts: Sequence[Part]) -> dict[str, Any]:
         "aiq": {
             name: float(np.mean([aiq_of(part, name) for part in parts]))
             for name in (*WAYS, ZERO_ROUTER)
-        },
-        "gaps": {f"{one} - {other}": gap(parts, draws, one, other) for one, other in pairs},
+        }
+        | {SINGLE: float(np.mean([single_aiq(part) for part in parts]))},
+        "gaps": {f"{one} - {other}": gap(parts, draws, one, other) for one, other in pairs}
+        | {f"{way} - {SINGLE}": gap_to_single(parts, draws, way) for way in WAYS},
     }
+
+
+def single_aiq(part: Part, weights: Any = None) -> float:
+    """Mean over costs, from the cheapest model's to the dearest's, of the best model's quality there."""
+    table = part.table
+    weights = np.full(table.n_prompts, 1 / table.n_prompts) if weights is None else weights
+    cost, quality = weights @ table.cost_usd, weights @ table.quality
+    order = np.argsort(cost)
+    best, steps = np.maximum.accumulate(quality[order]), np.diff(cost[order])
+    return float(best[:-1] @ steps / steps.sum())
+
+
+def gap_to_single(parts: Sequence[Part], draws: dict[str, Any], way: str) -> dict[str, Any]:
+    """AIQ of `way` minus that of the best single model at equal cost, over the same resamples."""
+    weights = resampled_weights([part.table.prompts for part in parts])
+    singles = [
+        [single_aiq(part, row) for row in own] for part, own in zip(parts, weights, strict=True)
+    ]
+    each = [aiq_of(part, way) - single_aiq(part) for part in parts]
+    drawn = draws[way] - np.mean(singles, axis=0)
+    return {
+        "mean": float(np.mean(each)),
+        "interval": list(metrics.interval(drawn)),
+        "by_seed": each,
+    }
+
+
+def told_apart(usual: Sequence[Case], left: Sequence[Case]) -> float | None:
+    """AUC of confidence: prompts held out of known tasks against prompts of tasks left out."""
+    known = np.concatenate([case.estimates["with"].confidence for case in usual])
+    new = np.concatenate([case.estimates["with"].confidence for case in left])
+    return metrics.auc(
+        np.concatenate([known, new]), np.concatenate([np.ones(len(known)), np.zeros(len(new))])
+    )
 
 
 def of_task(case: Case) -> dict[str, Any]:
@@ -144,7 +186,8 @@ def of_task(case: Case) -> dict[str, Any]:
     part = case.part
     return {
         "n": len(case.unseen),
-        "aiq": {name: aiq_of(part, name) for name in (*WAYS, ZERO_ROUTER)},
+        "aiq": {name: aiq_of(part, name) for name in (*WAYS, ZERO_ROUTER)}
+        | {SINGLE: single_aiq(part)},
         "confidence": quantiles(case.estimates["with"].confidence),
     }
 

@@ -41,11 +41,9 @@ _NEEDED = (
     "amounts.linear.input_bias",
     "amounts.linear.output_bias",
 )
-_SHARED_GATE = {
-    "quality.gate.weight": "amounts.gate.weight",
-    "quality.gate.bias": "amounts.gate.bias",
-}
-"""Both heads read one gate, and the exporter keeps it under either name."""
+_GATE = "quality.gate."
+_SHARED_BY = ("amounts.gate.", "confidence.gate.")
+"""All heads read one gate, and the exporter keeps it under the name of any of them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,13 +110,11 @@ def seen(arrays: Mapping[str, Floats], features: NDArray[np.floating[Any]]) -> V
 def arrays_of(artifact: Artifact) -> dict[str, Floats]:
     """The arrays of recipe `attention`; UsageError for another recipe."""
     found: Mapping[str, NDArray[Any]] = {
-        **{
-            name: artifact.arrays[twin]
-            for name, twin in _SHARED_GATE.items()
-            if twin in artifact.arrays
-        },
-        **artifact.arrays,
-    }
+        _GATE + name.removeprefix(head): array
+        for head in _SHARED_BY
+        for name, array in artifact.arrays.items()
+        if name.startswith(head)
+    } | dict(artifact.arrays)
     if not set(_NEEDED) <= set(found):
         raise UsageError(
             f"a router of recipe {artifact.manifest.recipe!r} cannot take a model from outcomes "

@@ -121,18 +121,30 @@ def fit_gate(labelled: Labelled, strength: float) -> TaskGate:
 
 def held_out_probabilities(labelled: Labelled, strength: float, fold: NDArray[np.intp]) -> Floats:
     """Task probabilities [n, t] of every prompt by classifiers that did not see its fold [n]."""
-    tasks, dense, labels = labelled.tasks, labelled.dense, labelled.labels
-    counts = labelled.examples.counts
-    probabilities = np.empty((len(labels), len(tasks)))
+    probabilities = np.empty((len(labelled.labels), len(labelled.tasks)))
     for number in np.unique(fold):
-        here, rest = fold == number, (fold != number) & (labels >= 0)
-        words, tokens, idf = tfidf(counts[rest])
-        coefficients, bias = _logistic(words, dense[rest], labels[rest], len(tasks), strength)
-        k = words.shape[1]
-        logits = weigh(counts[here], tokens, idf) @ coefficients[:, :k].T
-        logits = logits + dense[here] @ coefficients[:, k:].T + bias
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities[here] = weights / weights.sum(axis=1, keepdims=True)
+        here = fold == number
+        probabilities[here] = softmax(logits_elsewhere(labelled, strength, ~here, here))
+    return probabilities
+
+
+def logits_elsewhere(
+    labelled: Labelled, strength: float, known: NDArray[np.bool_], there: NDArray[np.bool_]
+) -> Floats:
+    """Logits [k, t] of the prompts `there` by a classifier fitted on the labelled of `known` [n]."""
+    tasks, dense, labels = labelled.tasks, labelled.dense, labelled.labels
+    counts, rest = labelled.examples.counts, known & (labels >= 0)
+    words, tokens, idf = tfidf(counts[rest])
+    coefficients, bias = _logistic(words, dense[rest], labels[rest], len(tasks), strength)
+    k = words.shape[1]
+    logits: Floats = weigh(counts[there], tokens, idf) @ coefficients[:, :k].T
+    return logits + dense[there] @ coefficients[:, k:].T + bias
+
+
+def softmax(logits: Floats) -> Floats:
+    """Probabilities [n, t]."""
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: Floats = weights / weights.sum(axis=1, keepdims=True)
     return probabilities
 
 

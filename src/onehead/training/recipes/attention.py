@@ -33,6 +33,7 @@ from onehead.training.gate import (
     task_means,
 )
 from onehead.training.networks import Amounts, LinearAmounts, NaturalFamiliarity, attention
+from onehead.training.novelty import fit_novelty
 from onehead.training.recipes.base import (
     Fitted,
     Options,
@@ -67,7 +68,7 @@ _PAIRS = 512
 
 
 class Gate(nn.Module):
-    """Which task a prompt belongs to. weight [d, t], bias [t]."""
+    """Which task a prompt belongs to. weight [d, t], bias [t]; their rows add up to 0."""
 
     weight: Tensor
     bias: Tensor
@@ -77,9 +78,13 @@ class Gate(nn.Module):
         self.register_buffer("weight", weight)
         self.register_buffer("bias", bias)
 
+    def logits(self, x: Tensor) -> Tensor:
+        """How well each task fits [n, t]."""
+        return x @ self.weight + self.bias
+
     def forward(self, x: Tensor) -> Tensor:
         """Task probabilities [n, t]."""
-        return torch.softmax(x @ self.weight + self.bias, dim=1)
+        return torch.softmax(self.logits(x), dim=1)
 
 
 class AnchorAttention(nn.Module):
@@ -130,6 +135,29 @@ class TaskAmounts(nn.Module):
         """log_input and log_output [n, m]."""
         amounts: Amounts = self.linear(torch.cat([x, self.gate(x)], dim=1))
         return amounts
+
+
+class TaskConfidence(nn.Module):
+    """Confidence: familiar, no noise, and of a known task; the three multiply.
+
+    slope and bias of the log-odds that the prompt's task is known, linear in the logit of the task
+    that fits best; logits add up to 0.
+    """
+
+    slope: Tensor
+    bias: Tensor
+
+    def __init__(self, gate: Gate, natural: NaturalFamiliarity, known: tuple[float, float]) -> None:
+        super().__init__()
+        self.gate, self.natural = gate, natural
+        self.register_buffer("slope", torch.tensor(known[0]))
+        self.register_buffer("bias", torch.tensor(known[1]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Confidence [n]."""
+        margin = self.gate.logits(x).amax(dim=1)
+        confidence: Tensor = self.natural(x) * torch.sigmoid(self.slope * margin + self.bias)
+        return confidence
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +228,7 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
         "offset": offset,
     }
     natural = fit_naturalness(examples, gate.lexicon, seed)
+    known = fit_novelty(labelled, float(options["gate_strength"]), fold, seed)
     lexicon = natural.onto(gate.lexicon)
     network_gate = _network_gate(gate, float(options["gate_dense"]))
     quality = AnchorAttention(network_gate, {name: tensor(a) for name, a in arrays.items()})
@@ -215,7 +244,9 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
         amounts,
         seed,
         lexicon=lexicon,
-        confidence=_confidence(natural, examples, inputs.shape[1] - len(tasks), seed),
+        confidence=TaskConfidence(
+            network_gate, _natural(natural, examples, inputs.shape[1] - len(tasks), seed), known
+        ),
         usual=tensor(usual),
         tasks=tasks
         if tasks[0] in examples.table.tasks
@@ -277,12 +308,11 @@ def _network_gate(gate: TaskGate, dense_scale: float) -> Gate:
     """The classifier over (standardised dense features, lexicon, the column of naturalness)."""
     last = np.zeros((1, len(gate.tasks)))
     weight = np.concatenate([gate.dense * dense_scale, gate.lexical, last])
-    return Gate(tensor(weight), tensor(gate.bias))
+    weight -= weight.mean(axis=1, keepdims=True)
+    return Gate(tensor(weight), tensor(gate.bias - gate.bias.mean()))
 
 
-def _confidence(
-    natural: Naturalness, examples: Examples, width: int, seed: int
-) -> NaturalFamiliarity:
+def _natural(natural: Naturalness, examples: Examples, width: int, seed: int) -> NaturalFamiliarity:
     """Familiarity, and the log-odds of being no noise, which are the last of `width` features."""
     weight = np.zeros(width)
     weight[-1] = 1.0
