@@ -1,0 +1,202 @@
+"""The network of the recipe `attention` in few calls of numpy: its quick way to the same numbers.
+
+onnxruntime takes a third of a microsecond for each of fifty operations, and with its code and
+buffers pushes the rest of a decision out of the processor's caches. Here all that is linear in the
+features is one product. `NetworkPredictor` compares both on load and takes this one where they agree.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[Any]]
+    Floats = NDArray[np.float64]
+
+# As in training; where they drift apart, the comparison on load finds it.
+_TRUSTED = 0.5
+_PROBABILITY = 1e-4
+_SCORE_FLOOR = -60.0
+_LEAST_LENGTH = 1e-12
+_MOST_EXPONENT = 700.0
+_PROBES = 64
+_SINGLE = 9_000
+"""OpenBLAS multiplies a vector by so many numbers on the thread that asks for it."""
+_ROWS = 32
+_NEEDS_NO_SHIFT = 40.0
+"""exp of this and its inverse, and of sums of many, are usual numbers of float32."""
+_GATE = ("amounts.gate.weight", "amounts.gate.bias")
+_AMOUNTS = (
+    "amounts.linear.input_weight",
+    "amounts.linear.output_weight",
+    "amounts.linear.input_bias",
+    "amounts.linear.output_bias",
+)
+_QUALITY = tuple(
+    f"quality.{name}"
+    for name in ("task_quality", "metric", "keys", "values", "sharpness", "slope", "offset")
+)
+_CONFIDENCE = tuple(
+    f"confidence.{name}"
+    for name in ("weight", "bias", "familiarity.centroids", "familiarity.low", "familiarity.high")
+)
+_ARRAYS = {"mean", "scale", "bound", "usual", *_GATE, *_AMOUNTS, *_QUALITY, *_CONFIDENCE}
+
+
+class AttentionKernel:
+    """Estimates of an attention network, from its arrays. Threads may share one.
+
+    The names are those of `onehead.training.recipes.attention`, which says what they mean.
+    """
+
+    def __init__(self, arrays: Arrays) -> None:
+        """Take arrays that fit each other."""
+        self._mean, self._scale, self._bound = (arrays[k] for k in ("mean", "scale", "bound"))
+        self._least = -self._bound
+        gate, bias = (arrays[name] for name in _GATE)
+        into, out, into_bias, out_bias = (arrays[name] for name in _AMOUNTS)
+        prior, metric, keys, values, sharpness, slope, offset = (arrays[k] for k in _QUALITY)
+        weight, natural_bias, centroids, low, high = (arrays[k] for k in _CONFIDENCE)
+        d, t, m = len(self._mean), gate.shape[1], prior.shape[1]
+        first = [metric, centroids.T, gate, weight[:, None], into[:d], out[:d]]
+        self._first = Products(_beside(*(np.pad(a, ((0, d - len(a)), (0, 0))) for a in first)))
+        self._first_bias = np.concatenate([bias, [natural_bias], into_bias, out_bias], dtype=float)
+        by_task = _beside(prior, into[d:], out[d:], np.ones((t, 1)))
+        self._by_task = Products(by_task.astype(np.float64))
+        self._scores = Products((keys * sharpness).T)
+        self._values = Products(_beside(values, np.ones((len(values), 1), np.float32)))
+        self._shift = float(np.abs(sharpness).max()) > _NEEDS_NO_SHIFT
+        self._slope, self._against = slope.astype(float), np.exp(-offset.astype(float))
+        self._usual = arrays["usual"].astype(float)
+        self._low, self._range = float(low), float(high) - float(low)
+        self._tasks, self._models, self._vector = t, m, centroids.shape[1]
+        self._centroids, self._query = centroids, metric.shape[1]
+        self._nearest = self._query + len(centroids)
+
+    @classmethod
+    def of(cls, arrays: Arrays) -> AttentionKernel | None:
+        """The kernel of a network with these arrays; None where it is another network."""
+        if set(arrays) != _ARRAYS:
+            return None
+        usual = arrays["usual"]
+        # Quality then lies between two shares, so that nobody need look whether it is one.
+        return cls(arrays) if 0 <= usual.min() <= usual.max() <= 1 else None
+
+    def probes(self) -> NDArray[np.float32]:
+        """Features on which to compare it: usual ones, strong ones, and the clusters' centres."""
+        x = np.random.default_rng(0).normal(size=(_PROBES, len(self._mean)))
+        x[::2] *= 3
+        centroids = self._centroids[:_PROBES]
+        x[: len(centroids), : self._vector] = centroids
+        scale = np.where(self._scale == 0, 1, self._scale)
+        return np.asarray(self._mean + x / scale, np.float32)
+
+    def __call__(self, features: NDArray[np.float32]) -> Floats:
+        """Quality, confidence, log_input and log_output side by side, [n, 3m + 1]."""
+        m, t = self._models, self._tasks
+        x = features - self._mean
+        x *= self._scale
+        np.minimum(x, self._bound, out=x)
+        np.maximum(x, self._least, out=x)
+        first = self._first(x)
+        linear = first[:, self._nearest :] + self._first_bias
+        by_task = self._expected(linear[:, :t])
+        quality = self._quality(first[:, : self._query], by_task[:, :m])
+        vectors = x[:, : self._vector]
+        confidence = self._confidence(
+            np.maximum.reduce(first[:, self._query : self._nearest], axis=1),
+            _squares(vectors)[:, 0],
+            linear[:, t],
+        )
+        trust = [min(value / _TRUSTED, 1.0) for value in confidence]
+        quality -= self._usual
+        quality *= np.array(trust)[:, None]
+        estimates = np.empty((len(x), 3 * m + 1))
+        np.add(quality, self._usual, out=estimates[:, :m])
+        estimates[:, m] = confidence
+        np.add(linear[:, t + 1 :], by_task[:, m:], out=estimates[:, m + 1 :])
+        return estimates
+
+    def _expected(self, logits: Floats) -> Floats:
+        """Means over tasks, by their probabilities: of quality, log_input and log_output [n, 3m]."""
+        logits -= np.maximum.reduce(logits, axis=1, keepdims=True)
+        sums = self._by_task(np.exp(logits, out=logits))
+        means: Floats = sums[:, :-1] / sums[:, -1:]
+        return means
+
+    def _quality(self, query: NDArray[np.float32], prior: Floats) -> Floats:
+        """The prior and what the head adds, calibrated: a sigmoid of the scaled logit [n, m]."""
+        length = np.sqrt(_squares(query))
+        scores = self._scores(query / np.maximum(length, _LEAST_LENGTH))
+        if self._shift:
+            scores -= np.maximum.reduce(scores, axis=1, keepdims=True)
+            np.maximum(scores, _SCORE_FLOOR, out=scores)
+        sums = self._values(np.exp(scores, out=scores))
+        raw = sums[:, :-1] / sums[:, -1:] + prior
+        np.minimum(raw, 1 - _PROBABILITY, out=raw)
+        np.maximum(raw, _PROBABILITY, out=raw)
+        # sigmoid(slope · logit(raw) + offset), without a logarithm and an exponential
+        against = np.power((1 - raw) / raw, self._slope)
+        against *= self._against
+        against += 1
+        quality: Floats = np.reciprocal(against, out=against)
+        return quality
+
+    def _confidence(
+        self, nearest: NDArray[np.float32], squares: NDArray[np.float32], natural: Floats
+    ) -> list[float]:
+        """Confidence in each prompt: it is familiar, and no noise.
+
+        Numbers of Python are quicker than arrays of one.
+        """
+        return [
+            min(max((near / max(square**0.5, _LEAST_LENGTH) - self._low) / self._range, 0.0), 1.0)
+            / (1 + math.exp(min(-odds, _MOST_EXPONENT)))
+            for near, square, odds in zip(
+                nearest.tolist(), squares.tolist(), natural.tolist(), strict=True
+            )
+        ]
+
+
+class Products:
+    """A matrix [k, l] that many vectors [n, k] are multiplied by, each for itself.
+
+    numpy's `matmul` of stacks asks BLAS for a matrix times one vector again and again, so that a
+    prompt gets bit for bit the same alone and in a batch: several vectors at once are multiplied by
+    other code. The matrix is cut into blocks of one shape whatever l is, a multiple of the four
+    columns that BLAS takes together, so that a model gets the same in another pool; and so small
+    that BLAS wakes no threads for them, which takes longer than it saves.
+    """
+
+    def __init__(self, matrix: NDArray[Any]) -> None:
+        """Take the matrix."""
+        k, columns = matrix.shape
+        rows = max(4, min(_ROWS, _SINGLE // k // 4 * 4))
+        blocks = -(-columns // rows)
+        turned = np.zeros((blocks * rows, k), matrix.dtype)
+        turned[:columns] = matrix.T
+        self._blocks = turned.reshape(blocks, rows, k)
+        self._columns, self._padded = columns, blocks * rows
+
+    def __call__(self, vectors: NDArray[Any]) -> NDArray[Any]:
+        """The products [n, l]."""
+        products: NDArray[Any] = np.matmul(self._blocks, vectors[:, None, :, None])
+        return products.reshape(len(vectors), self._padded)[:, : self._columns]
+
+
+def _squares(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Squared lengths [n, 1]."""
+    squares: NDArray[np.float32] = np.matmul(vectors[:, None], vectors[:, :, None])
+    return squares[:, 0]
+
+
+def _beside(*blocks: NDArray[Any]) -> NDArray[Any]:
+    """Blocks of as many rows, side by side."""
+    return np.concatenate(blocks, axis=1)
