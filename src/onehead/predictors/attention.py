@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Arrays = Mapping[str, NDArray[Any]]
-    Floats = NDArray[np.float64]
+    Floats = NDArray[np.float32]
 
 # As in training; where they drift apart, the comparison on load finds it.
 _TRUSTED = 0.5
@@ -26,6 +26,8 @@ _PROBABILITY = 1e-4
 _SCORE_FLOOR = -60.0
 _LEAST_LENGTH = 1e-12
 _MOST_EXPONENT = 700.0
+_MOST_LOGIT = 80.0
+"""exp of this, and sums of hundreds, are numbers of float32; no other task has a chance then."""
 _PROBES = 64
 _SINGLE = 9_000
 """OpenBLAS multiplies a vector by so many numbers on the thread that asks for it."""
@@ -58,23 +60,26 @@ class AttentionKernel:
 
     def __init__(self, arrays: Arrays) -> None:
         """Take arrays that fit each other."""
-        self._mean, self._scale, self._bound = (arrays[k] for k in ("mean", "scale", "bound"))
-        self._least = -self._bound
+        # Constants are [1, k]: numpy is quicker where a single prompt's numbers have the same shape.
+        self._mean, self._scale, self._most = (arrays[k][None] for k in ("mean", "scale", "bound"))
+        self._least = -self._most
         gate, bias = (arrays[name] for name in _GATE)
         into, out, into_bias, out_bias = (arrays[name] for name in _AMOUNTS)
         prior, metric, keys, values, sharpness, slope, offset = (arrays[k] for k in _QUALITY)
         weight, natural_bias, centroids, low, high = (arrays[k] for k in _CONFIDENCE)
-        d, t, m = len(self._mean), gate.shape[1], prior.shape[1]
+        d, t, m = len(gate), gate.shape[1], prior.shape[1]
+        # The same probabilities; but logits add up to 0, so that the greatest is never far below.
+        gate, bias = gate - gate.mean(axis=1, keepdims=True), bias - bias.mean()
         first = [metric, centroids.T, gate, weight[:, None], into[:d], out[:d]]
         self._first = Products(_beside(*(np.pad(a, ((0, d - len(a)), (0, 0))) for a in first)))
-        self._first_bias = np.concatenate([bias, [natural_bias], into_bias, out_bias], dtype=float)
-        by_task = _beside(prior, into[d:], out[d:], np.ones((t, 1)))
-        self._by_task = Products(by_task.astype(np.float64))
+        biases = (bias, natural_bias.reshape(1), into_bias, out_bias)
+        self._first_bias = np.concatenate(biases)[None]
+        self._by_task = Products(_beside(prior, into[d:], out[d:], np.ones((t, 1), np.float32)))
         self._scores = Products((keys * sharpness).T)
         self._values = Products(_beside(values, np.ones((len(values), 1), np.float32)))
         self._shift = float(np.abs(sharpness).max()) > _NEEDS_NO_SHIFT
-        self._slope, self._against = slope.astype(float), np.exp(-offset.astype(float))
-        self._usual = arrays["usual"].astype(float)
+        self._slope, self._against = slope[None], np.exp(-offset)[None]
+        self._usual = arrays["usual"][None]
         self._low, self._range = float(low), float(high) - float(low)
         self._tasks, self._models, self._vector = t, m, centroids.shape[1]
         self._centroids, self._query = centroids, metric.shape[1]
@@ -89,21 +94,21 @@ class AttentionKernel:
         # Quality then lies between two shares, so that nobody need look whether it is one.
         return cls(arrays) if 0 <= usual.min() <= usual.max() <= 1 else None
 
-    def probes(self) -> NDArray[np.float32]:
+    def probes(self) -> Floats:
         """Features on which to compare it: usual ones, strong ones, and the clusters' centres."""
-        x = np.random.default_rng(0).normal(size=(_PROBES, len(self._mean)))
+        x = np.random.default_rng(0).normal(size=(_PROBES, self._mean.shape[1]))
         x[::2] *= 3
         centroids = self._centroids[:_PROBES]
         x[: len(centroids), : self._vector] = centroids
         scale = np.where(self._scale == 0, 1, self._scale)
         return np.asarray(self._mean + x / scale, np.float32)
 
-    def __call__(self, features: NDArray[np.float32]) -> Floats:
+    def __call__(self, features: Floats) -> Floats:
         """Quality, confidence, log_input and log_output side by side, [n, 3m + 1]."""
         m, t = self._models, self._tasks
         x = features - self._mean
         x *= self._scale
-        np.minimum(x, self._bound, out=x)
+        np.minimum(x, self._most, out=x)
         np.maximum(x, self._least, out=x)
         first = self._first(x)
         linear = first[:, self._nearest :] + self._first_bias
@@ -117,8 +122,8 @@ class AttentionKernel:
         )
         trust = [min(value / _TRUSTED, 1.0) for value in confidence]
         quality -= self._usual
-        quality *= np.array(trust)[:, None]
-        estimates = np.empty((len(x), 3 * m + 1))
+        quality *= trust[0] if len(x) == 1 else np.array(trust, np.float32)[:, None]
+        estimates = np.empty((len(x), 3 * m + 1), np.float32)
         np.add(quality, self._usual, out=estimates[:, :m])
         estimates[:, m] = confidence
         np.add(linear[:, t + 1 :], by_task[:, m:], out=estimates[:, m + 1 :])
@@ -126,20 +131,20 @@ class AttentionKernel:
 
     def _expected(self, logits: Floats) -> Floats:
         """Means over tasks, by their probabilities: of quality, log_input and log_output [n, 3m]."""
-        logits -= np.maximum.reduce(logits, axis=1, keepdims=True)
+        np.minimum(logits, _MOST_LOGIT, out=logits)
         sums = self._by_task(np.exp(logits, out=logits))
-        means: Floats = sums[:, :-1] / sums[:, -1:]
+        means: Floats = sums[:, :-1] / _each(sums[:, -1:])
         return means
 
-    def _quality(self, query: NDArray[np.float32], prior: Floats) -> Floats:
+    def _quality(self, query: Floats, prior: Floats) -> Floats:
         """The prior and what the head adds, calibrated: a sigmoid of the scaled logit [n, m]."""
-        length = np.sqrt(_squares(query))
-        scores = self._scores(query / np.maximum(length, _LEAST_LENGTH))
+        length = np.maximum(np.sqrt(_squares(query)), _LEAST_LENGTH)
+        scores = self._scores(query / _each(length))
         if self._shift:
             scores -= np.maximum.reduce(scores, axis=1, keepdims=True)
             np.maximum(scores, _SCORE_FLOOR, out=scores)
         sums = self._values(np.exp(scores, out=scores))
-        raw = sums[:, :-1] / sums[:, -1:] + prior
+        raw = sums[:, :-1] / _each(sums[:, -1:]) + prior
         np.minimum(raw, 1 - _PROBABILITY, out=raw)
         np.maximum(raw, _PROBABILITY, out=raw)
         # sigmoid(slope · logit(raw) + offset), without a logarithm and an exponential
@@ -149,9 +154,7 @@ class AttentionKernel:
         quality: Floats = np.reciprocal(against, out=against)
         return quality
 
-    def _confidence(
-        self, nearest: NDArray[np.float32], squares: NDArray[np.float32], natural: Floats
-    ) -> list[float]:
+    def _confidence(self, nearest: Floats, squares: Floats, natural: Floats) -> list[float]:
         """Confidence in each prompt: it is familiar, and no noise.
 
         Numbers of Python are quicker than arrays of one.
@@ -191,10 +194,15 @@ class Products:
         return products.reshape(len(vectors), self._padded)[:, : self._columns]
 
 
-def _squares(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def _squares(vectors: Floats) -> Floats:
     """Squared lengths [n, 1]."""
-    squares: NDArray[np.float32] = np.matmul(vectors[:, None], vectors[:, :, None])
+    squares: Floats = np.matmul(vectors[:, None], vectors[:, :, None])
     return squares[:, 0]
+
+
+def _each(column: Floats) -> Any:
+    """A number [n, 1] for each row; as a plain one, which numpy is quicker with, where it is alone."""
+    return column.item() if len(column) == 1 else column
 
 
 def _beside(*blocks: NDArray[Any]) -> NDArray[Any]:

@@ -89,7 +89,7 @@ class NetworkPredictor:
             values = self._run([_JOINED], features)[0].astype(np.float64)
             np.clip(values[:, : m + 1], 0.0, 1.0, out=values[:, : m + 1])
         else:
-            values = self._kernel(features)
+            values = self._kernel(features).astype(np.float64)
         shares = _rounded(values[:, : m + 1])
         cost, tokens = self._prices(values[:, m + 1 :])
         # Two sums instead of a check of every value: whatever is not finite shows in them.
