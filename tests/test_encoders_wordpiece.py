@@ -144,14 +144,30 @@ def test_every_word_of_the_vocabulary_is_itself():
     check(OURS, text)
 
 
+def test_a_word_is_cut_at_its_longest_pieces_whatever_their_lengths():
+    first, others = set(OURS.vocabulary), {k[2:] for k in OURS.vocabulary if k.startswith("##")}
+    words = [word for word in OURS.vocabulary if word.isascii() and word.isalnum()]
+    for left, right in zip(words[:3000:7], reversed(words[3000::7]), strict=False):
+        word, known, pieces = left + right, first, []
+        while word:
+            longest = max((n for n in range(1, len(word) + 1) if word[:n] in known), default=0)
+            if not longest:
+                pieces = []
+                break
+            pieces.append(word[:longest] if known is first else f"##{word[:longest]}")
+            word, known = word[longest:], others
+        assert [OURS.vocabulary[piece] for piece in pieces] == OURS.ids(left + right)
+
+
 def test_the_memory_of_words_is_bounded(monkeypatch):
     monkeypatch.setattr(wordpiece, "_MAX_REMEMBERED", 50)
     ours = WordPiece.from_bytes(CONTENT, "tokenizer.json")
     for number in range(1000):
-        text = f"word{number} " + "z" * 60
+        text = f"word{number} (word{number}) " + "z" * 60
         check(ours, text)
-    assert 0 < len(ours._words) <= 50
-    assert max(map(len, ours._words)) < 60
+    for remembered in (ours._words, ours._chunks):
+        assert 0 < len(remembered) <= 50
+        assert max(map(len, remembered)) < 60
 
 
 def test_threads_share_one_tokenizer(monkeypatch):

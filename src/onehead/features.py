@@ -98,7 +98,7 @@ class Lexicon:
         self.idf = idf.astype(np.float32)
         # By id, up to the greatest known; the row after it stands for all beyond.
         size = int(tokens.max(initial=-1)) + 2
-        self._weights = np.zeros(size, np.float32)
+        self._weights = np.zeros(size)
         self._weights[self.tokens] = self.idf
         self._rows = np.zeros((size, self.table.shape[1]), np.float32)
         self._rows[self.tokens] = self.table
@@ -117,11 +117,11 @@ class Lexicon:
             return np.zeros(self.dimension, np.float32)
         pieces, counts = _counted(bag)
         weights = self._weights.take(pieces, mode="clip") * _emphasis(counts, len(bag))
-        length = math.sqrt(weights @ weights)
+        length = math.sqrt(weights.dot(weights))
         if length == 0:
             return np.zeros(self.dimension, np.float32)
         rows = self._rows.take(pieces, axis=0, mode="clip")
-        projected: NDArray[np.float32] = (weights / length).astype(np.float32) @ rows
+        projected: NDArray[np.float32] = (weights / length).astype(np.float32).dot(rows)
         return projected
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -183,11 +183,12 @@ class Featurizer:
 
 def _counted(bag: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The different ids of a bag in ascending order, and how often each comes."""
-    changes = (bag[1:] != bag[:-1]).nonzero()[0]
-    starts = np.zeros(len(changes) + 1, np.intp)
-    np.add(changes, 1, out=starts[1:])
-    ids = bag.take(starts, mode="clip")
-    return ids, bag.searchsorted(ids, "right") - starts
+    changes = np.empty(len(bag) + 1, bool)
+    changes[0] = changes[-1] = True
+    np.not_equal(bag[1:], bag[:-1], out=changes[1:-1])
+    bounds = changes.nonzero()[0]
+    starts = bounds[:-1]
+    return bag.take(starts, mode="clip"), bounds[1:] - starts
 
 
 def _emphasis(counts: NDArray[np.intp], most: int) -> NDArray[np.float64]:
