@@ -197,7 +197,7 @@ def pick(
     if eligible is not None:
         score = np.where(eligible, score, -np.inf)
     best = np.maximum.reduce(score, axis=1, keepdims=True)
-    tied = score >= best - _slack(best, unit)
+    tied = score >= _least_tied(best, unit)
     if eligible is not None:
         tied &= eligible  # where all scores are −∞, those of the others too
     column: NDArray[np.intp] = tied.argmax(axis=1)
@@ -207,12 +207,13 @@ def pick(
     return column
 
 
-def _slack(best: NDArray[np.float64], unit: float) -> NDArray[np.float64] | float:
-    """How far under the best [n, 1] a score counts as equal; a single one needs no arrays."""
+def _least_tied(best: NDArray[np.float64], unit: float) -> NDArray[np.float64] | float:
+    """The least score that counts as equal to the best [n, 1]; a single one needs no arrays."""
     if len(best) == 1:
-        return TIE * max(abs(best.item()), unit)
-    slack: NDArray[np.float64] = TIE * np.maximum(np.abs(best), unit)
-    return slack
+        only: float = best.item()
+        return only - TIE * max(abs(only), unit)
+    least: NDArray[np.float64] = best - TIE * np.maximum(np.abs(best), unit)
+    return least
 
 
 def _settle_ties(
