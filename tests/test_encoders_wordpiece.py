@@ -124,14 +124,14 @@ def test_normalised_says_what_is_left():
 
 
 def test_a_place_holds_one_word_with_its_own_id():
-    words = [word for word in OURS.vocabulary if word.isascii()]
+    words = [word.encode() for word in OURS.vocabulary if word.isascii()]
     table = WholeWords(OURS.vocabulary)
     ids, others = table.split(words)
     rest = set(others)
-    assert ids.tolist() == [OURS.vocabulary[word] for word in words if word not in rest]
+    assert ids.tolist() == [OURS.vocabulary[word.decode()] for word in words if word not in rest]
     assert len(rest) < len(words) / 4
-    assert table.split(["no such word", *words[:2]])[1][0] == "no such word"
-    assert WholeWords({}).split(["a"])[1] == ["a"]
+    assert table.split([b"no such word", *words[:2]])[1][0] == b"no such word"
+    assert WholeWords({}).split([b"a"])[1] == [b"a"]
 
 
 def test_wide_characters_are_not_taken_for_narrow_ones_of_the_same_bytes():

@@ -11,7 +11,7 @@ import re
 from collections import defaultdict
 from functools import cached_property
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
@@ -48,22 +48,24 @@ _MAX_LENGTH: Final = 48
 _START: Final = 4
 _SHORT: Final = (3, 2, 1)
 
+Text = TypeVar("Text", bound=str | bytes)
+Found = TypeVar("Found")
 _Pieces = tuple[int, ...]
 _Lengths = tuple[dict[str, int], dict[str, tuple[int, ...]]]
 """Pieces, and by their first characters how long they may be, the longest first."""
 
 
-class _Memory(dict[str, _Pieces]):
+class _Memory(dict[Text, Found]):
     """The pieces of short texts, remembered; emptied when full, so that it is bounded.
 
     Looked up by `map(memory.__getitem__, …)`, a known word costs a dictionary's lookup.
     """
 
-    def __init__(self, compute: Callable[[str], _Pieces]) -> None:
+    def __init__(self, compute: Callable[[Text], Found]) -> None:
         super().__init__()
-        self._compute = compute
+        self._compute: Callable[[Text], Found] = compute
 
-    def __missing__(self, key: str) -> _Pieces:
+    def __missing__(self, key: Text) -> Found:
         pieces = self._compute(key)
         if len(key) <= _MAX_LENGTH:
             if len(self) >= _MAX_REMEMBERED:
@@ -129,8 +131,8 @@ class WordPiece:
             # Most of what stands between blanks is a word that is one piece.
             bag, rest = self._whole_words.split(_lowered(text).split())
             if rest:
-                others = list(chain.from_iterable(map(self._chunks.__getitem__, rest)))
-                bag = np.concatenate([bag, np.array(others, np.intp)])
+                others = b"".join(map(self._chunks.__getitem__, rest))
+                bag = np.concatenate([bag, np.frombuffer(others, np.intp)])
         bag.sort()
         return bag
 
@@ -170,18 +172,20 @@ class WordPiece:
     def _cut(self, text: str) -> list[str]:
         """The normalised words of a text."""
         if text.isascii():
-            words: list[str] = _ASCII_WORDS.findall(_lowered(text))
-            return words
+            return _words_of(_lowered(text).decode("ascii"))
         return text.translate(self._characters).split()
 
     def _ids_of_words(self, words: Sequence[str]) -> list[int]:
         return list(chain.from_iterable(map(self._words.__getitem__, words)))
 
-    def _pieces_between_blanks(self, chunk: str) -> _Pieces:
-        """The pieces of what stands between blanks: a word, or words and marks such as ``(it's``."""
-        if chunk.isalnum():
-            return self._pieces(chunk)
-        return tuple(self._ids_of_words(_ASCII_WORDS.findall(chunk)))
+    def _pieces_between_blanks(self, chunk: bytes) -> bytes:
+        """The pieces of what stands between blanks: a word, or words and marks such as ``(it's``.
+
+        As the bytes of numbers: those of a prompt are joined without looking at any.
+        """
+        text = chunk.decode("ascii")
+        pieces = self._pieces(text) if text.isalnum() else self._ids_of_words(_words_of(text))
+        return np.array(pieces, np.intp).tobytes()
 
     def _pieces(self, word: str) -> _Pieces:
         """Longest match first; one part without a match makes the whole word unknown."""
@@ -221,9 +225,15 @@ def _lengths(pieces: Iterable[str]) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _lowered(text: str) -> str:
+def _lowered(text: str) -> bytes:
     """An ASCII text in lower case without controls."""
-    return text.encode("ascii").translate(_ASCII_LOWER, _ASCII_CONTROLS).decode("ascii")
+    return text.encode("ascii").translate(_ASCII_LOWER, _ASCII_CONTROLS)
+
+
+def _words_of(text: str) -> list[str]:
+    """The words and marks of an ASCII text in lower case without controls."""
+    words: list[str] = _ASCII_WORDS.findall(text)
+    return words
 
 
 def _check(specification: Mapping[str, Any], where: str) -> None:
