@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -114,15 +114,13 @@ class AttentionKernel:
         linear = first[:, self._nearest :] + self._first_bias
         by_task = self._expected(linear[:, :t])
         quality = self._quality(first[:, : self._query], by_task[:, :m])
-        vectors = x[:, : self._vector]
         confidence = self._confidence(
             np.maximum.reduce(first[:, self._query : self._nearest], axis=1),
-            _squares(vectors)[:, 0],
+            _lengths(x[:, : self._vector]),
             linear[:, t],
         )
-        trust = [min(value / _TRUSTED, 1.0) for value in confidence]
         quality -= self._usual
-        quality *= trust[0] if len(x) == 1 else np.array(trust, np.float32)[:, None]
+        quality *= _column([min(value / _TRUSTED, 1.0) for value in confidence])
         estimates = np.empty((len(x), 3 * m + 1), np.float32)
         np.add(quality, self._usual, out=estimates[:, :m])
         estimates[:, m] = confidence
@@ -138,8 +136,7 @@ class AttentionKernel:
 
     def _quality(self, query: Floats, prior: Floats) -> Floats:
         """The prior and what the head adds, calibrated: a sigmoid of the scaled logit [n, m]."""
-        length = np.maximum(np.sqrt(_squares(query)), _LEAST_LENGTH)
-        scores = self._scores(query / _each(length))
+        scores = self._scores(query / _column(_lengths(query)))
         if self._shift:
             scores -= np.maximum.reduce(scores, axis=1, keepdims=True)
             np.maximum(scores, _SCORE_FLOOR, out=scores)
@@ -154,17 +151,17 @@ class AttentionKernel:
         quality: Floats = np.reciprocal(against, out=against)
         return quality
 
-    def _confidence(self, nearest: Floats, squares: Floats, natural: Floats) -> list[float]:
+    def _confidence(
+        self, nearest: Floats, lengths: Sequence[float], natural: Floats
+    ) -> list[float]:
         """Confidence in each prompt: it is familiar, and no noise.
 
         Numbers of Python are quicker than arrays of one.
         """
         return [
-            min(max((near / max(square**0.5, _LEAST_LENGTH) - self._low) / self._range, 0.0), 1.0)
+            min(max((near / length - self._low) / self._range, 0.0), 1.0)
             / (1 + math.exp(min(-odds, _MOST_EXPONENT)))
-            for near, square, odds in zip(
-                nearest.tolist(), squares.tolist(), natural.tolist(), strict=True
-            )
+            for near, length, odds in zip(nearest.tolist(), lengths, natural.tolist(), strict=True)
         ]
 
 
@@ -194,14 +191,18 @@ class Products:
         return products.reshape(len(vectors), self._padded)[:, : self._columns]
 
 
-def _squares(vectors: Floats) -> Floats:
-    """Squared lengths [n, 1]."""
-    squares: Floats = np.matmul(vectors[:, None], vectors[:, :, None])
-    return squares[:, 0]
+def _lengths(vectors: Floats) -> list[float]:
+    """The length of each vector, never 0."""
+    return [max(math.sqrt(vector.dot(vector)), _LEAST_LENGTH) for vector in vectors]
+
+
+def _column(numbers: list[float]) -> Any:
+    """A number for each row; a plain one, which numpy is quicker with, where it is alone."""
+    return numbers[0] if len(numbers) == 1 else np.array(numbers, np.float32)[:, None]
 
 
 def _each(column: Floats) -> Any:
-    """A number [n, 1] for each row; as a plain one, which numpy is quicker with, where it is alone."""
+    """A number [n, 1] for each row; a plain one where it is alone."""
     return column.item() if len(column) == 1 else column
 
 
