@@ -124,14 +124,14 @@ def test_normalised_says_what_is_left():
 
 
 def test_a_place_holds_one_word_with_its_own_id():
-    words = [word for word in OURS.vocabulary if word.isascii()]
+    words = [word.encode() for word in OURS.vocabulary if word.isascii()]
     table = WholeWords(OURS.vocabulary)
     ids, others = table.split(words)
     rest = set(others)
-    assert ids.tolist() == [OURS.vocabulary[word] for word in words if word not in rest]
+    assert ids.tolist() == [OURS.vocabulary[word.decode()] for word in words if word not in rest]
     assert len(rest) < len(words) / 4
-    assert table.split(["no such word", *words[:2]])[1][0] == "no such word"
-    assert WholeWords({}).split(["a"])[1] == ["a"]
+    assert table.split([b"no such word", *words[:2]])[1][0] == b"no such word"
+    assert WholeWords({}).split([b"a"])[1] == [b"a"]
 
 
 def test_wide_characters_are_not_taken_for_narrow_ones_of_the_same_bytes():
@@ -144,14 +144,30 @@ def test_every_word_of_the_vocabulary_is_itself():
     check(OURS, text)
 
 
+def test_a_word_is_cut_at_its_longest_pieces_whatever_their_lengths():
+    first, others = set(OURS.vocabulary), {k[2:] for k in OURS.vocabulary if k.startswith("##")}
+    words = [word for word in OURS.vocabulary if word.isascii() and word.isalnum()]
+    for left, right in zip(words[:3000:7], reversed(words[3000::7]), strict=False):
+        word, known, pieces = left + right, first, []
+        while word:
+            longest = max((n for n in range(1, len(word) + 1) if word[:n] in known), default=0)
+            if not longest:
+                pieces = []
+                break
+            pieces.append(word[:longest] if known is first else f"##{word[:longest]}")
+            word, known = word[longest:], others
+        assert [OURS.vocabulary[piece] for piece in pieces] == OURS.ids(left + right)
+
+
 def test_the_memory_of_words_is_bounded(monkeypatch):
     monkeypatch.setattr(wordpiece, "_MAX_REMEMBERED", 50)
     ours = WordPiece.from_bytes(CONTENT, "tokenizer.json")
     for number in range(1000):
-        text = f"word{number} " + "z" * 60
+        text = f"word{number} (word{number}) " + "z" * 60
         check(ours, text)
-    assert 0 < len(ours._words) <= 50
-    assert max(map(len, ours._words)) < 60
+    for remembered in (ours._words, ours._chunks):
+        assert 0 < len(remembered) <= 50
+        assert max(map(len, remembered)) < 60
 
 
 def test_threads_share_one_tokenizer(monkeypatch):

@@ -49,6 +49,7 @@ LEXICON_ARRAYS = ("lexicon.tokens", "lexicon.idf", "lexicon.table")
 
 _CODE_MARKS = b"{}()=;"
 _DIGITS = b"0123456789"
+_UNCOUNTED = bytes(set(range(256)) - set(_CODE_MARKS + _DIGITS + b"\n ?\\$"))
 _TOKENIZER = BUNDLED / "tokenizer.json"
 _MOST_TOKENS = 1 << 17
 """Ids in a lexicon are below this: more than any vocabulary of word pieces, and little memory."""
@@ -58,19 +59,20 @@ _EMPHASIS = 1 + np.log(np.maximum(np.arange(1024), 1))
 def surface(text: str) -> tuple[float, ...]:
     """The surface features of one text, in the order of `SURFACE`."""
     size = len(text) + 1
-    count = text.count
     encoded = text.encode("utf-8", "surrogatepass")
-    remain = encoded.translate  # deletes quicker than str.count counts
     last_part = len(text) - text.rfind("\n\n")
+    # Most of a text is letters; all else is counted in what remains without them.
+    rest = encoded.translate(None, _UNCOUNTED)
+    count, remain = rest.count, rest.translate
     return (
         math.log(size),
         math.log(last_part + 1),
-        50 * count("\n") / size,
-        10 * (len(encoded) - len(remain(None, _DIGITS))) / size,
-        20 * (len(encoded) - len(remain(None, _CODE_MARKS))) / size,
-        5 * count(" ") / size,
-        100 * count("?") / size,
-        50 * (count("\\") + count("$")) / size,
+        50 * count(b"\n") / size,
+        10 * (len(rest) - len(remain(None, _DIGITS))) / size,
+        20 * (len(rest) - len(remain(None, _CODE_MARKS))) / size,
+        5 * count(b" ") / size,
+        100 * count(b"?") / size,
+        50 * (count(b"\\") + count(b"$")) / size,
         len(encoded) / size,
     )
 
@@ -98,7 +100,7 @@ class Lexicon:
         self.idf = idf.astype(np.float32)
         # By id, up to the greatest known; the row after it stands for all beyond.
         size = int(tokens.max(initial=-1)) + 2
-        self._weights = np.zeros(size, np.float32)
+        self._weights = np.zeros(size)
         self._weights[self.tokens] = self.idf
         self._rows = np.zeros((size, self.table.shape[1]), np.float32)
         self._rows[self.tokens] = self.table
@@ -117,11 +119,11 @@ class Lexicon:
             return np.zeros(self.dimension, np.float32)
         pieces, counts = _counted(bag)
         weights = self._weights.take(pieces, mode="clip") * _emphasis(counts, len(bag))
-        length = math.sqrt(weights @ weights)
+        length = math.sqrt(weights.dot(weights))
         if length == 0:
             return np.zeros(self.dimension, np.float32)
         rows = self._rows.take(pieces, axis=0, mode="clip")
-        projected: NDArray[np.float32] = (weights / length).astype(np.float32) @ rows
+        projected: NDArray[np.float32] = (weights / length).astype(np.float32).dot(rows)
         return projected
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -147,6 +149,8 @@ class Featurizer:
         self.encoder, self.lexicon = encoder, lexicon
         self.dimension = encoder.dimension + len(SURFACE) + (lexicon.dimension if lexicon else 0)
         self._sharing = _sharing(encoder)
+        self._vector = encoder.dimension
+        self._width = self._vector + len(SURFACE)
 
     def __call__(
         self,
@@ -156,8 +160,7 @@ class Featurizer:
     ) -> NDArray[np.float32]:
         """Features [n, dimension]. A text has bit for bit the same row alone and in a batch."""
         features = np.zeros((len(texts), self.dimension), np.float32)
-        d = self.encoder.dimension
-        width = d + len(SURFACE)
+        d, width = self._vector, self._width
         sharing = self._sharing if cache is None else None
         if sharing is None:
             features[:, :d] = self._vectors(texts, cache, progress)
@@ -183,11 +186,12 @@ class Featurizer:
 
 def _counted(bag: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """The different ids of a bag in ascending order, and how often each comes."""
-    changes = (bag[1:] != bag[:-1]).nonzero()[0]
-    starts = np.zeros(len(changes) + 1, np.intp)
-    np.add(changes, 1, out=starts[1:])
-    ids = bag.take(starts, mode="clip")
-    return ids, bag.searchsorted(ids, "right") - starts
+    changes = np.empty(len(bag) + 1, bool)
+    changes[0] = changes[-1] = True
+    np.not_equal(bag[1:], bag[:-1], out=changes[1:-1])
+    bounds = changes.nonzero()[0]
+    starts = bounds[:-1]
+    return bag.take(starts, mode="clip"), bounds[1:] - starts
 
 
 def _emphasis(counts: NDArray[np.intp], most: int) -> NDArray[np.float64]:

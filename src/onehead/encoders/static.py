@@ -63,11 +63,11 @@ class StaticEncoder:
         if not len(bag):
             return
         exact: Any = np.float32
-        if self.table.dtype == np.int8:
+        if self.table.itemsize == 1:
             exact = np.int16 if len(bag) <= _SHORT else np.int32
         vector[:] = np.add.reduce(self.table.take(bag, 0, mode="clip"), axis=0, dtype=exact)
         if self.normalize:
-            vector /= max(math.sqrt(vector @ vector), _TINY)
+            vector /= max(math.sqrt(vector.dot(vector)), _TINY)
         else:
             vector /= len(bag)
 

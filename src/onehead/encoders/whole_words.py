@@ -23,14 +23,13 @@ class WholeWords:
     """A table from the hashes of ASCII words to their ids. Safe under threads: it never changes.
 
     Each word has one place; where two share it, the first has it and the other is not known here.
-    Python's hashes of texts have 64 bits and a secret of the process in them: that an unknown word
-    has the hash of a known one happens once in 10¹⁴ words. (It happens by design with words of
-    wider characters that have the same bytes: 武 has the hash of fk.)
+    Python's hashes of bytes have 64 bits and a secret of the process in them: that an unknown word
+    has the hash of a known one happens once in 10¹⁴ words.
     """
 
     def __init__(self, vocabulary: Mapping[str, int]) -> None:
-        """Take words, frequent ones first, and their ids."""
-        ids = {word: token for word, token in vocabulary.items() if word.isascii()}
+        """Take words, frequent ones first, and their ids; words that are not ASCII are left out."""
+        ids = {word.encode(): token for word, token in vocabulary.items() if word.isascii()}
         places = 1 << max(_PLACES_PER_WORD * len(ids), 1).bit_length()
         self._mask = places - 1
         # Until it is taken, a place holds a hash that belongs to another one.
@@ -41,7 +40,7 @@ class WholeWords:
         taken, first = np.unique(entries[:, 0] & self._mask, return_index=True)
         self._table[taken] = entries[first]
 
-    def split(self, words: Sequence[str]) -> tuple[NDArray[np.intp], list[str]]:
+    def split(self, words: Sequence[bytes]) -> tuple[NDArray[np.intp], list[bytes]]:
         """The ids of the words that are known, and the other words; all words are ASCII."""
         hashes = _hashes(words)
         entries = self._table.take(hashes & self._mask, axis=0, mode="clip")
@@ -50,5 +49,5 @@ class WholeWords:
         return entries[:, 1][known], [words[place] for place in unknown]
 
 
-def _hashes(words: Sequence[str]) -> NDArray[np.int64]:
+def _hashes(words: Sequence[bytes]) -> NDArray[np.int64]:
     return np.fromiter(map(hash, words), np.int64, len(words))

@@ -196,23 +196,32 @@ def pick(
     """
     if eligible is not None:
         score = np.where(eligible, score, -np.inf)
-    best = np.maximum.reduce(score, axis=1, keepdims=True)
-    tied = score >= best - _slack(best, unit)
+    column: NDArray[np.intp] = score.argmax(axis=1)
+    best = _best(score, column)
+    tied = score >= _least_tied(best, unit)
     if eligible is not None:
         tied &= eligible  # where all scores are −∞, those of the others too
-    column: NDArray[np.intp] = tied.argmax(axis=1)
+        column = tied.argmax(axis=1)
     # A row with a NaN has no best; among several, the ties of another might make up its number.
-    if np.count_nonzero(tied) != len(column) or (len(best) > 1 and np.isnan(best).any()):
+    if np.count_nonzero(tied) != len(column) or (len(column) > 1 and np.isnan(best).any()):
         _settle_ties(column, tied, then_least, ids)
     return column
 
 
-def _slack(best: NDArray[np.float64], unit: float) -> NDArray[np.float64] | float:
-    """How far under the best [n, 1] a score counts as equal; a single one needs no arrays."""
-    if len(best) == 1:
-        return TIE * max(abs(best.item()), unit)
-    slack: NDArray[np.float64] = TIE * np.maximum(np.abs(best), unit)
-    return slack
+def _best(score: NDArray[np.float64], column: NDArray[np.intp]) -> NDArray[np.float64] | float:
+    """The highest score of each row [n, 1], which is at `column`; a single one needs no array."""
+    if len(column) == 1:
+        return score.item(0, column[0])
+    best: NDArray[np.float64] = np.maximum.reduce(score, axis=1, keepdims=True)
+    return best
+
+
+def _least_tied(best: NDArray[np.float64] | float, unit: float) -> NDArray[np.float64] | float:
+    """The least score that counts as equal to the best."""
+    if isinstance(best, float):
+        return best - TIE * max(abs(best), unit)
+    least: NDArray[np.float64] = best - TIE * np.maximum(np.abs(best), unit)
+    return least
 
 
 def _settle_ties(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from onehead.errors import ArtifactError
+from onehead.predictors.attention import AttentionKernel
 from onehead.predictors.estimates import Estimates
 from onehead.predictors.graph import with_constants, with_joined
 from onehead.predictors.prices import Prices
@@ -26,6 +27,9 @@ _JOINED = "onehead.estimates"
 """The output that holds all of `OUTPUTS` side by side."""
 _ROWS = 256
 """Prompts per run: attention over a few thousand anchors then stays in the processor's cache."""
+_NOISE = 1e-4
+"""How far a kernel may be off on strange features, where large numbers of float32 cancel out. On
+texts it is off by a millionth."""
 _MILLION = 1e6
 _COST_DIGITS = 6
 _MAGNITUDES = range(-99, 100)
@@ -42,7 +46,8 @@ class NetworkPredictor:
     pool: the m models. Where the cost basis is ``tokens``, exp(log_input) and exp(log_output) are
         tokens, and cost is tokens × price; where it is ``usd``, exp(log_output) is the cost in USD.
 
-    The session runs on one thread: a decision is too short to share out, and in a batch the network
+    An attention network that does what `AttentionKernel` does is left to that: it is quicker. The
+    session runs on one thread: a decision is too short to share out, and in a batch the network
     takes a small part of the time. Estimates are rounded beyond the noise of float32 arithmetic,
     so that it cannot tell equal models apart.
     """
@@ -50,11 +55,19 @@ class NetworkPredictor:
     def __init__(self, network: bytes, arrays: Mapping[str, NDArray[Any]], pool: Pool) -> None:
         """ArtifactError says what of the network, the arrays and the pool does not fit."""
         self.pool = pool
+        self._models = len(pool)
         fixed = with_constants(network, arrays)
         self._session = _session(with_joined(fixed, OUTPUTS, _JOINED))
         self.width = _width(self._session)
         self._prices = Prices(pool)
+        self._kernel: AttentionKernel | None = None
         self._check(np.zeros((2, self.width), np.float32))
+        self._kernel = self._agreeing(AttentionKernel.of(arrays))
+
+    @property
+    def by_kernel(self) -> bool:
+        """Whether numpy gives the estimates instead of onnxruntime."""
+        return self._kernel is not None
 
     def predict(self, features: NDArray[np.float32]) -> Estimates:
         """Estimates for prompt features [n, width].
@@ -71,12 +84,16 @@ class NetworkPredictor:
 
     def _predict(self, features: NDArray[np.float32]) -> Estimates:
         """Estimates for a few prompts at once."""
-        values = self._run([_JOINED], features)[0].astype(np.float64)
-        m = len(self.pool)
-        shares = _share(values[:, : m + 1])
+        m = self._models
+        if self._kernel is None:
+            values = self._run([_JOINED], features)[0].astype(np.float64)
+            np.clip(values[:, : m + 1], 0.0, 1.0, out=values[:, : m + 1])
+        else:
+            values = self._kernel(features).astype(np.float64)
+        shares = _rounded(values[:, : m + 1])
         cost, tokens = self._prices(values[:, m + 1 :])
         # Two sums instead of a check of every value: whatever is not finite shows in them.
-        if not math.isfinite(np.add.reduce(shares, None) + np.add.reduce(cost, None)):
+        if not math.isfinite(_total(shares) + _total(cost)):
             raise ArtifactError(
                 "the router's network gave an estimate that is not a number. The encoder's vectors "
                 "may hold one; if not, train the router again."
@@ -94,6 +111,16 @@ class NetworkPredictor:
                 )
         self.predict(features)
 
+    def _agreeing(self, kernel: AttentionKernel | None) -> AttentionKernel | None:
+        """The kernel, where it gives what the network gives."""
+        if kernel is None:
+            return None
+        probes = kernel.probes()
+        expected = self._run([_JOINED], probes)[0]
+        with np.errstate(all="ignore"):
+            agrees = np.allclose(kernel(probes), expected, rtol=_NOISE, atol=_NOISE)
+        return kernel if agrees else None
+
     def _run(self, outputs: Sequence[str], features: NDArray[np.float32]) -> list[NDArray[Any]]:
         """Some outputs of the network."""
         try:
@@ -109,20 +136,24 @@ def as_served(estimates: Estimates) -> Estimates:
     Ties, which the policy breaks by cost, are ties only after rounding.
     """
     return Estimates(
-        _share(estimates.quality),
+        _rounded(np.clip(estimates.quality, 0.0, 1.0)),
         round_digits(estimates.cost_usd),
-        _share(estimates.confidence),
+        _rounded(np.clip(estimates.confidence, 0.0, 1.0)),
         estimates.tokens,
     )
 
 
-def _share(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`values` in [0, 1] with six decimals; ufuncs alone, which are quick on a single row."""
-    inside = values * _MILLION
-    np.rint(inside, out=inside)
-    np.minimum(np.maximum(inside, 0.0, out=inside), _MILLION, out=inside)
-    inside /= _MILLION
-    return inside
+def _rounded(shares: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Shares in [0, 1] with six decimals; ufuncs alone, which are quick on a single row."""
+    rounded = shares * _MILLION
+    np.rint(rounded, out=rounded)
+    rounded /= _MILLION
+    return rounded
+
+
+def _total(values: NDArray[np.float64]) -> float:
+    """The sum of all, which Python is quicker with where it is a single row."""
+    return sum(values[0].tolist()) if len(values) == 1 else float(np.add.reduce(values, None))
 
 
 def round_digits(cost: NDArray[np.float64]) -> NDArray[np.float64]:

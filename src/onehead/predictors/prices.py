@@ -33,7 +33,8 @@ class Prices:
         both logarithms 0.
         """
         amounts = np.exp(log_amounts).reshape(-1, *self._prices.shape)
-        cost: NDArray[np.float64] = np.add.reduce(amounts * self._prices, axis=1)
+        cost: NDArray[np.float64] = amounts[:, 0] * self._prices[:1]
+        cost += amounts[:, 1] * self._prices[1:]
         if not self._all_counted:
             unseen = self._free & ~log_amounts.reshape(amounts.shape).any(axis=1)
             amounts[np.broadcast_to((unseen | self._in_usd)[:, None], amounts.shape)] = np.nan
