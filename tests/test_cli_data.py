@@ -155,6 +155,25 @@ def test_evaluate_gives_the_contracts_figures(
     assert "not in the router, so left out: stranger" in err
 
 
+def test_evaluate_takes_costs_that_the_data_lacks(
+    router_dir: Path, outcomes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [line.rpartition(",")[0] for line in outcomes.read_text("utf-8").splitlines()]
+    data = tmp_path / "free.csv"
+    data.write_text("\n".join(lines), "utf-8")
+    assert run(evaluate(router_dir, data)) == 2
+    assert "--cost MODEL=USD" in capsys.readouterr().err
+    costs = [f"--cost={name}={1e-4 * (j + 1)}" for j, name in enumerate(MODELS)]
+    assert run(evaluate(router_dir, data, "--json", *costs)) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert run(evaluate(router_dir, outcomes, "--json")) == 0
+    assert given == json.loads(capsys.readouterr().out)
+    assert run(evaluate(router_dir, outcomes, *costs)) == 2
+    assert "the data holds costs of 'model-00'" in capsys.readouterr().err
+    assert run(evaluate(router_dir, data, "--cost=modle-00=1")) == 2
+    assert "Did you mean 'model-00'?" in capsys.readouterr().err
+
+
 def test_evaluate_takes_some_models_and_another_reward(
     router_dir: Path, outcomes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -77,6 +77,15 @@ def amounts_of(table: OutcomeTable, costs: Mapping[str, float] | None = None) ->
     return Amounts(Pool(tuple(cards)), log_input, log_output)
 
 
+def with_costs(table: OutcomeTable, costs: Mapping[str, float]) -> OutcomeTable:
+    """The table with a cost in USD per call of models whose cost was never observed."""
+    _check_costs(costs, table)
+    cost = table.cost_usd.copy()
+    for model, usd in costs.items():
+        cost[:, table.models.index(model)] = usd
+    return replace(table, cost_usd=cost)
+
+
 def _list_prices(table: OutcomeTable, column: int) -> tuple[float, float] | None:
     """USD per million input and output tokens, where they explain the model's every cost."""
     tokens = np.stack([table.input_tokens[:, column], table.output_tokens[:, column]], axis=1)

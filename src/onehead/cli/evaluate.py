@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from onehead.cli.options import Place, json_option, models_option, reward_option, router_option
+from onehead.cli.options import (
+    Place,
+    cost_option,
+    json_option,
+    models_option,
+    reward_option,
+    router_option,
+)
 from onehead.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ _TOO_WIDE = "best single"
 )
 @reward_option
 @models_option("Score these models only.")
+@cost_option
 @click.option(
     "--report", type=Place(), metavar="DIR", help="Write the tables and the pictures there."
 )
@@ -46,6 +54,7 @@ def evaluate(
     data: tuple[str, ...],
     reward: Literal["exponential", "linear"],
     models: tuple[str, ...] | None,
+    costs: tuple[tuple[str, float], ...],
     report: str | None,
     as_json: bool,
 ) -> None:
@@ -54,6 +63,7 @@ def evaluate(
     Scored are the models that both the router and the data know, on the prompts where quality and
     cost of all of them are known; what is left out is said.
     """
+    from onehead.amounts import with_costs
     from onehead.cli.estimating import estimate_all
     from onehead.cli.output import note, print_json, working
     from onehead.evaluation import evaluate_block
@@ -69,6 +79,7 @@ def evaluate(
         table = read_outcomes(data)
     if table.content_hash() == router.manifest.data_hash:
         note("note: the router was trained on these very outcomes, so the figures flatter it.")
+    table = with_costs(table, dict(costs))
     shared = _shared(router, table, models)
     columns = router.pool.indices(shared)
     estimates = estimate_all(router, table.prompts).only(columns)

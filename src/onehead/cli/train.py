@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onehead.cli.options import ModelCost, Names, Place, Seed, cache_for, json_option
+from onehead.cli.options import Names, Place, Seed, cache_for, cost_option, json_option
 
 if TYPE_CHECKING:
     from onehead.artifact import Artifact, Manifest
@@ -49,14 +49,7 @@ if TYPE_CHECKING:
     help="Another number gives another split and another start; the same one the same router.",
 )
 @click.option("--models", type=Names(), metavar="a,b", help="Learn these models only.")
-@click.option(
-    "--cost",
-    "costs",
-    type=ModelCost(),
-    multiple=True,
-    metavar="MODEL=USD",
-    help="USD per call of a model whose cost the data does not know; may be repeated.",
-)
+@cost_option
 @json_option
 def train(
     *,
