@@ -206,7 +206,7 @@ def test_what_cannot_join_is_named(routers: Joined) -> None:
     with pytest.raises(UsageError, match="recipe 'constant' cannot take"):
         join(constant, NEW, table, Prices())
     assert join_like(constant, "twin", "model-1", Prices()).manifest.pool.ids[-1] == "twin"
-    with pytest.raises(UsageError, match="already has a model 'model-0'. Remove it first"):
+    with pytest.raises(UsageError, match="already has a model 'model-0'"):
         join_like(artifact, "model-0", "model-1", Prices())
 
 

@@ -46,17 +46,8 @@ class Amounts:
         return replace(self, log_input=self.log_input[rows], log_output=self.log_output[rows])
 
 
-def amounts_of(table: OutcomeTable, costs: Mapping[str, float] | None = None) -> Amounts:
-    """The amounts of a table.
-
-    costs: USD per call of models whose cost was never observed.
-
-    Raises:
-        DataError: the cost of a model is nowhere known.
-        UsageError: `costs` names a model that the table lacks, or an impossible cost.
-    """
-    given = dict(costs or {})
-    _check_costs(given, table)
+def amounts_of(table: OutcomeTable) -> Amounts:
+    """The amounts of a table; DataError where the cost of a model is nowhere known."""
     log_input, log_output = np.full((2, *table.quality.shape), np.nan)
     cards = []
     for column, model in enumerate(table.models):
@@ -67,8 +58,6 @@ def amounts_of(table: OutcomeTable, costs: Mapping[str, float] | None = None) ->
             cards.append(ModelCard(model, "tokens", *prices))
             continue
         cost = table.cost_usd[:, column]
-        if np.isnan(cost).all() and model in given:
-            cost = np.full(table.n_prompts, given[model])
         free = bool((cost == 0).any()) and not bool((cost > 0).any())
         log_input[:, column] = np.where(np.isnan(cost), np.nan, 0.0)
         log_output[:, column] = log_input[:, column] if free else _log(cost)
@@ -78,7 +67,10 @@ def amounts_of(table: OutcomeTable, costs: Mapping[str, float] | None = None) ->
 
 
 def with_costs(table: OutcomeTable, costs: Mapping[str, float]) -> OutcomeTable:
-    """The table with a cost in USD per call of models whose cost was never observed."""
+    """The table with a cost in USD per call of models whose cost was never observed.
+
+    UsageError where `costs` names a model that the table lacks, or an impossible cost.
+    """
     _check_costs(costs, table)
     cost = table.cost_usd.copy()
     for model, usd in costs.items():
@@ -129,5 +121,5 @@ def _check_known(log_output: Floats, models: tuple[str, ...]) -> None:
         raise DataError(
             f"the cost of {', '.join(unknown)} is unknown: no row has cost_usd. An unknown price "
             "is never taken for zero. Add the costs to the data, give what a call costs "
-            "(--cost MODEL=USD), or leave these models out (--models)."
+            "(--cost MODEL=USD), or learn the others only (--models)."
         )

@@ -76,10 +76,9 @@ def evaluate(
         check_report_target(report)
     router = Router.load(router_path)
     with working("reading outcomes"):
-        table = read_outcomes(data)
+        table = with_costs(read_outcomes(data), dict(costs))
     if table.content_hash() == router.manifest.data_hash:
         note("note: the router was trained on these very outcomes, so the figures flatter it.")
-    table = with_costs(table, dict(costs))
     shared = _shared(router, table, models)
     columns = router.pool.indices(shared)
     estimates = estimate_all(router, table.prompts).only(columns)
