@@ -47,6 +47,9 @@ gap:0 2.5rem}}
 .narrow{{display:none}}
 @media (max-width:46rem){{.wide{{display:none}}.narrow{{display:block}}}}
 .scroll{{overflow-x:auto}}
+@media (max-width:30rem){{.scroll table{{font-size:.86rem}}table thead th{{white-space:normal}}
+table :is(th,td){{padding-right:.5rem}}table :is(th,td):last-child{{padding-right:0}}
+table :is(th,td):first-child{{min-width:7.5rem}}}}
 table{{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}}
 th,td{{padding:.4rem .8rem .4rem 0;text-align:right;border-bottom:1px solid var(--line);
 white-space:nowrap}}
