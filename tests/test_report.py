@@ -173,6 +173,9 @@ def test_an_old_report_survives_a_full_disk_and_an_interruption(
     with pytest.raises(wanted, match="No space left" if wanted is OneheadError else None):
         write_report(tmp_path, evaluation, title="new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with pytest.raises(wanted):
+        write_report(tmp_path / "fresh", evaluation)
+    assert not (tmp_path / "fresh").exists()
 
 
 def test_a_folder_that_is_a_file_is_a_usage_error(evaluation, ready, tmp_path):

@@ -103,7 +103,8 @@ def test_options_choose(router: Router) -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "says"),
     [
-        ({"willingness_to_pay": 0}, UsageError, "willingness to pay"),
+        ({"willingness_to_pay": 0}, UsageError, "willingness to pay is 0;"),
+        ({"willingness_to_pay": 10**400}, UsageError, "willingness to pay is inf;"),
         ({"willingness_to_pay": -1}, UsageError, "willingness to pay"),
         ({"willingness_to_pay": float("nan")}, UsageError, "willingness to pay"),
         ({"willingness_to_pay": float("inf")}, UsageError, "willingness to pay"),
@@ -112,6 +113,7 @@ def test_options_choose(router: Router) -> None:
         ({"models": ["gpt-9"]}, UsageError, "'gpt-9' is not in the pool"),
         ({"models": []}, NoEligibleModel, "empty"),
         ({"max_cost_usd": 1e-12}, NoEligibleModel, "ceiling"),
+        ({"max_cost_usd": 1e-300}, NoEligibleModel, r"ceiling of \$1\.0e-300;"),
         ({"max_cost_usd": float("nan")}, UsageError, "max cost"),
         ({"min_quality": 1.5}, UsageError, "min quality"),
     ],
