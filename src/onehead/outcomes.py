@@ -255,10 +255,7 @@ class OutcomeTable:
         unknown = np.isnan(self.cost_usd).all(axis=0)
         lacking = [self.models[j] for j in np.flatnonzero(unknown)]
         if lacking:
-            return (
-                f"cost_usd is unknown for {', '.join(lacking)}. Give the cost of their runs, or "
-                "what a call costs (--cost MODEL=USD)."
-            )
+            return f"cost_usd is unknown for {', '.join(lacking)}. Give the cost of their runs."
         return "no prompt has both a quality and a cost of one model."
 
 

@@ -80,12 +80,11 @@ def evaluate(
     if table.content_hash() == router.manifest.data_hash:
         note("note: the router was trained on these very outcomes, so the figures flatter it.")
     shared = _shared(router, table, models)
+    scored = _with_some_cost(table.only(shared))
     columns = router.pool.indices(shared)
     estimates = estimate_all(router, table.prompts).only(columns)
     with working("scoring"):
-        evaluation = evaluate_block(
-            estimates, table.only(shared), reward=reward, presets=router.presets
-        )
+        evaluation = evaluate_block(estimates, scored, reward=reward, presets=router.presets)
     if report is not None:
         from onehead.report import write_report
 
@@ -121,6 +120,18 @@ def _shared(router: Router, table: OutcomeTable, wanted: tuple[str, ...] | None)
         if missing:
             note(f"note: not in the {place}, so left out: {_few(missing)}")
     return both
+
+
+def _with_some_cost(table: OutcomeTable) -> OutcomeTable:
+    """The table itself; DataError where it knows no cost at all, which an option mends."""
+    from numpy import isnan
+
+    if isnan(table.cost_usd).all():
+        raise DataError(
+            f"the data holds no cost_usd of {_few(table.models)}. Add the costs, or give what a call "
+            "costs (--cost MODEL=USD)."
+        )
+    return table
 
 
 def _few(names: tuple[str, ...] | list[str], most: int = 12) -> str:
