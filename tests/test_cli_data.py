@@ -255,6 +255,21 @@ def test_train_writes_a_router(
     assert len(load(out).manifest.pool) == 5
 
 
+def test_train_leaves_out_a_model_without_any_quality(
+    training: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = ["sample_id", "prompt", "eval_name", "a", "a|total_cost", "b|total_cost"]
+    data = write(tmp_path / "w.csv", header, [[i, f"prompt {i}", "t", 1, 0.1, 0.2] for i in "xyz"])
+    out = ["--out", str(tmp_path / "r"), "--json"]
+    assert run(["train", "--data", str(data), *out]) == 0
+    printed, err = capsys.readouterr()
+    assert json.loads(printed)["n_prompts"] == 3
+    assert err == "note: no quality is known of b, so left out\n"
+    assert training[0]["table"].models == ("a",)
+    assert run(["train", "--data", str(data), *out, "--models", "a,b"]) == 0
+    assert training[1]["table"].models == ("a", "b")  # asked for by name: training refuses it
+
+
 def test_train_refuses_before_it_works(
     training: list[dict[str, Any]],
     outcomes: Path,

@@ -76,8 +76,7 @@ def train(
     started = time.monotonic()
     with working("reading outcomes"):
         table = read_outcomes(data)
-    if models is not None:
-        table = table.only(models)
+    table = _with_quality(table) if models is None else table.only(models)
     artifact = _train(table, recipe=recipe, encoder=encoder, seed=seed, costs=dict(costs))
     save(artifact, out)
     seconds = round(time.monotonic() - started, 1)
@@ -85,6 +84,17 @@ def train(
         print_json(_document(artifact.manifest, out, table.n_prompts, seconds))
     else:
         _show(artifact.manifest, out, table.n_prompts, seconds)
+
+
+def _with_quality(table: OutcomeTable) -> OutcomeTable:
+    """The table less the models of which no quality is known; says on stderr which these are."""
+    from onehead.cli.output import note
+
+    known = [m for m, seen in zip(table.models, table.observed.T, strict=True) if seen.any()]
+    unknown = [m for m in table.models if m not in known]
+    if unknown:
+        note(f"note: no quality is known of {', '.join(unknown)}, so left out")
+    return table.only(known)
 
 
 def _train(table: OutcomeTable, *, encoder: str, **how: Any) -> Artifact:
