@@ -296,11 +296,20 @@ def test_labels_never_overlap_nor_leave_the_plot(wanted):
 
 
 @pytest.mark.parametrize("pixels", [300, 700])
-@pytest.mark.parametrize("high", [2e-4, 1e-2, 10])
+@pytest.mark.parametrize("high", [1e-4, 2e-4, 1e-2, 10])
 def test_dollar_ticks_fit_their_axis(pixels, high):
-    ticks = decades(log_scale([1e-4, high], pixels))
+    scale = log_scale([1e-4, high], pixels)
+    ticks = decades(scale)
+    assert all(scale.low <= tick <= scale.high for tick in ticks)
     assert ticks
     assert len(ticks) <= max(pixels / 50, np.log10(high / 1e-4) + 1)
+
+
+@pytest.mark.parametrize("cost", [1.3e-5, 3.4e-4, 9.9e-2])
+def test_an_axis_of_one_amount_is_marked(cost):
+    scale = log_scale([cost], 300)
+    assert len(decades(scale)) == 1
+    assert scale.low <= decades(scale)[0] <= scale.high
 
 
 def test_short_names_stay_unambiguous():

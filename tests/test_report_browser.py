@@ -44,9 +44,12 @@ COLLIDING = """() => [...document.querySelectorAll('svg')].filter(svg => svg.che
     })"""
 
 
-@pytest.fixture(scope="module")
-def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_report(tmp_path_factory.mktemp("report"), make_evaluation(120, 11, TASKS))
+POOLS = {"usual": (120, 11, TASKS), "large": (200, 40, tuple(f"task {i}" for i in range(30)))}
+
+
+@pytest.fixture(scope="module", params=POOLS)
+def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_report(tmp_path_factory.mktemp("report"), make_evaluation(*POOLS[request.param]))
 
 
 @pytest.fixture(scope="module")

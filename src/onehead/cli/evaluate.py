@@ -152,11 +152,10 @@ def _show(evaluation: Evaluation) -> None:
         note(f"note: prompts that lack an outcome or a cost, so left out: {left_out.n_prompts:,}")
     for remark in evaluation.notes:
         note(f"note: {remark}")
-    head = f"{evaluation.n_prompts:,} prompts × {evaluation.n_models} models, {evaluation.reward} reward"
     found = [tables.summary(evaluation), tables.controls(evaluation)]
     if len(evaluation.by_task) > 1:
         found.append(tables.tasks(evaluation))
-    show(head, *map(_table, found))
+    show(tables.size(evaluation), *map(_table, found))
 
 
 def _table(words: Table) -> object:

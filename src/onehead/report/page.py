@@ -65,10 +65,6 @@ ul{{padding-left:1.2rem;color:var(--muted)}}
 
 def page(evaluation: Evaluation, title: str, pictures: Sequence[Figure]) -> str:
     """The whole page."""
-    size = (
-        f"{evaluation.n_prompts:,} prompts × {evaluation.n_models} models, "
-        f"{evaluation.reward} reward."
-    )
     extra = {
         "curve": _details("All single models", tables.models(evaluation)),
         "tasks": _details("All tasks", tables.tasks(evaluation)),
@@ -79,7 +75,7 @@ def page(evaluation: Evaluation, title: str, pictures: Sequence[Figure]) -> str:
     }
     body = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{size}</p>",
+        f"<p>{tables.size(evaluation)}.</p>",
         _cards(evaluation),
         *(section for name, section in sections.items() if name not in _PAIR),
         f'<div class="pair">{"".join(sections.get(name, "") for name in _PAIR)}</div>',
