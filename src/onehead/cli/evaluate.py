@@ -128,8 +128,8 @@ def _with_some_cost(table: OutcomeTable) -> OutcomeTable:
 
     if isnan(table.cost_usd).all():
         raise DataError(
-            f"the data holds no cost_usd of {_few(table.models)}. Add the costs, or give what a call "
-            "costs (--cost MODEL=USD)."
+            f"cost_usd is unknown for {_few(table.models)}. Add the costs to the data, or give what "
+            "a call costs (--cost MODEL=USD)."
         )
     return table
 
