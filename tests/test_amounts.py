@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from training_tables import make_table
 
-from onehead.amounts import amounts_of
+from onehead.amounts import amounts_of, with_costs
 from onehead.encoders import load_encoder
 from onehead.errors import DataError, UsageError
 from onehead.pool import ModelCard, Pool
@@ -73,7 +73,7 @@ def test_an_unknown_cost_is_an_error_that_a_given_one_mends() -> None:
     with pytest.raises(DataError, match=r"model-0, model-2 is unknown.*--cost"):
         amounts_of(table)
     with pytest.raises(DataError, match="cost of model-2 is unknown"):
-        amounts_of(table, {"model-0": 0.01})
+        amounts_of(with_costs(table, {"model-0": 0.01}))
     given = {"model-0": 0.01, "model-2": 0.2}
     shown = examples_of(table, static, lambda *_: None, costs=given)
     for name in ("attention", "constant"):
@@ -97,7 +97,17 @@ def test_impossible_given_costs_are_refused(given: dict[str, float], message: st
     cost = make_table().cost_usd.copy()
     cost[:, 0] = np.nan
     with pytest.raises(UsageError, match=message):
-        amounts_of(make_table(cost_usd=cost), given)
+        with_costs(make_table(cost_usd=cost), given)
+
+
+def test_given_costs_count_in_the_validation() -> None:
+    bare = make_table(60, cost_usd=np.full((60, 3), np.nan))
+    costs = {f"model-{j}": 0.01 * (j + 1) for j in range(3)}
+    manifest = train(bare, recipe="constant", costs=costs).manifest
+    priced = train(with_costs(bare, costs), recipe="constant").manifest
+    assert manifest.validation == priced.validation
+    assert manifest.validation["aiq"] is not None
+    assert manifest.data_hash == priced.data_hash
 
 
 def test_a_free_model_is_free_by_its_costs_or_by_word() -> None:

@@ -274,6 +274,9 @@ def test_tight_rows_run_on_one_core_and_end_where_memory_does(
 
 def test_a_table_that_is_too_small_and_a_foreign_file_are_said(tmp_path: Path) -> None:
     write_csv(tmp_path / "small.csv", make_table(6))
+    write_csv(tmp_path / "free.csv", make_table(20, cost_usd=np.full((20, 3), np.nan)))
+    with pytest.raises(DataError, match="A table: no outcome is complete: cost_usd is unknown"):
+        run_bench(plan_of(tmp_path / "free.csv"), tmp_path, note=lambda _: None, command=[])
     with pytest.raises(DataError, match="a comparison needs 10 or more"):
         run_bench(plan_of(tmp_path / "small.csv"), tmp_path, note=lambda _: None, command=[])
     (tmp_path / "bench.json").write_text("[]")

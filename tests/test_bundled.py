@@ -154,6 +154,11 @@ def test_alone_and_in_a_batch_decide_the_same(
             assert alone.estimates == together.estimates
 
 
+def test_no_prompts_are_no_decisions(bundled: Router) -> None:
+    assert bundled.route_many([]) == []
+    assert bundled.estimate([]).quality.shape == (0, len(bundled.pool))
+
+
 def test_the_card_tells_what_the_manifest_holds(
     bundled: Router, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +189,17 @@ def test_a_file_in_the_way_is_named(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(UsageError, match="cannot be made there"):
         EmbeddingCache(tmp_path / "file").encode(Letters(), ["a"])
+
+
+def test_a_file_that_cannot_be_read_or_written_is_named(tmp_path, monkeypatch):
+    cache = EmbeddingCache(tmp_path)
+    cache.encode(Letters(), ["a"])
+    monkeypatch.setattr("onehead.cache._BUSY_S", 0.05)
+    with closing(sqlite3.connect(tmp_path / "embeddings-0.sqlite3")) as other:
+        other.execute("PRAGMA journal_mode = DELETE")
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(UsageError, match=r"cannot be opened \(database is locked\)"):
+            cache.encode(Letters(), ["a"])
 
 
 def test_a_disk_that_takes_no_more_only_stops_the_storing(tmp_path, monkeypatch, caplog):

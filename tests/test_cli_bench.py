@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -74,3 +75,16 @@ def test_json_is_one_document_and_the_page_lies_beside_it(
     assert json.loads((out / "bench.json").read_text("utf-8"))["tables"].keys() == {"mine"}
     assert "| constant |" in (out / "index.md").read_text("utf-8")
     assert str(tmp_path) not in (out / "bench.json").read_text("utf-8")
+
+
+def test_a_full_disk_is_said_with_what_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("onehead.bench.run_bench", full)
+    assert run(["bench", "--data", EXAMPLE, "--out", str(tmp_path / "out")]) == 1
+    err = capsys.readouterr().err
+    assert f"cannot write to {tmp_path / 'out'}" in err
+    assert "No space left on device. Rows that were done are kept" in err

@@ -155,6 +155,25 @@ def test_evaluate_gives_the_contracts_figures(
     assert "not in the router, so left out: stranger" in err
 
 
+def test_evaluate_takes_costs_that_the_data_lacks(
+    router_dir: Path, outcomes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = [line.rpartition(",")[0] for line in outcomes.read_text("utf-8").splitlines()]
+    data = tmp_path / "free.csv"
+    data.write_text("\n".join(lines), "utf-8")
+    assert run(evaluate(router_dir, data)) == 2
+    assert "--cost MODEL=USD" in capsys.readouterr().err
+    costs = [f"--cost={name}={1e-4 * (j + 1)}" for j, name in enumerate(MODELS)]
+    assert run(evaluate(router_dir, data, "--json", *costs)) == 0
+    given = json.loads(capsys.readouterr().out)
+    assert run(evaluate(router_dir, outcomes, "--json")) == 0
+    assert given == json.loads(capsys.readouterr().out)
+    assert run(evaluate(router_dir, outcomes, *costs)) == 2
+    assert "the data holds costs of 'model-00'" in capsys.readouterr().err
+    assert run(evaluate(router_dir, data, "--cost=modle-00=1")) == 2
+    assert "Did you mean 'model-00'?" in capsys.readouterr().err
+
+
 def test_evaluate_takes_some_models_and_another_reward(
     router_dir: Path, outcomes: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -234,6 +253,21 @@ def test_train_writes_a_router(
     assert run(["train", "--data", str(outcomes), "--out", str(out)]) == 0
     assert "5 models, 30 prompts" in capsys.readouterr().out
     assert len(load(out).manifest.pool) == 5
+
+
+def test_train_leaves_out_a_model_without_any_quality(
+    training: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    header = ["sample_id", "prompt", "eval_name", "a", "a|total_cost", "b|total_cost"]
+    data = write(tmp_path / "w.csv", header, [[i, f"prompt {i}", "t", 1, 0.1, 0.2] for i in "xyz"])
+    out = ["--out", str(tmp_path / "r"), "--json"]
+    assert run(["train", "--data", str(data), *out]) == 0
+    printed, err = capsys.readouterr()
+    assert json.loads(printed)["n_prompts"] == 3
+    assert err == "note: no quality is known of b, so left out\n"
+    assert training[0]["table"].models == ("a",)
+    assert run(["train", "--data", str(data), *out, "--models", "a,b"]) == 0
+    assert training[1]["table"].models == ("a", "b")  # asked for by name: training refuses it
 
 
 def test_train_refuses_before_it_works(

@@ -99,7 +99,6 @@ def test_odd_texts_are_sent_as_valid_json():
         httpx.Response(503),
         httpx.Response(408),
         httpx.ConnectError("refused"),
-        httpx.ReadTimeout("slow"),
     ],
 )
 def test_passing_failures_are_tried_again_with_growing_pauses(failure):
@@ -126,6 +125,14 @@ def test_it_gives_up_after_five_attempts():
     assert len(endpoint.requests) == 5
     with pytest.raises(EncoderError, match="ConnectError: refused"):
         encoder_of(Endpoint(*[httpx.ConnectError("refused")] * 9)).encode(["a"])
+
+
+def test_it_waits_for_a_silent_endpoint_twice_only():
+    endpoint = Endpoint(*[httpx.ReadTimeout("timed out")] * 9)
+    with pytest.raises(EncoderError, match=r"gave ReadTimeout: timed out for model 'small'"):
+        encoder_of(endpoint).encode(["a"])
+    assert len(endpoint.requests) == 2
+    assert encoder_of(Endpoint(httpx.ReadTimeout("timed out"))).encode(["a"]).shape == (1, 3)
 
 
 def test_a_refused_key_is_not_tried_again_and_not_shown():

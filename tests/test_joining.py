@@ -13,7 +13,7 @@ from training_tables import make_table
 from onehead.artifact import Artifact, load, save
 from onehead.calibrate import recalibrated
 from onehead.cli.run import run
-from onehead.errors import DataError, OneheadError, UsageError
+from onehead.errors import DataError, UsageError
 from onehead.joining import Prices, choose_anchors, join, join_like
 from onehead.joining.solve import Prior, solve
 from onehead.joining.view import view
@@ -150,6 +150,17 @@ def test_little_known_stays_near_the_pool_and_much_known_leaves_it() -> None:
     assert many.shares.sum() == pytest.approx(1)
 
 
+@pytest.mark.parametrize("rows", [[0], [0, 0, 0]])
+def test_one_prompt_alone_says_little(rows: list[int]) -> None:
+    rng = np.random.default_rng(2)
+    pool, tasks = rng.random((1, 6)), np.eye(4)[:1]
+    weights = rng.dirichlet(np.full(64, 0.1), 1)
+    prior = Prior(level=0.1, task=0.05, anchor=0.02, noise=0.2)
+    column = solve(pool[rows], tasks[rows], weights[rows], np.ones(len(rows)), prior)
+    said = pool @ column.shares + column.level + tasks @ column.task + weights @ column.anchor
+    assert pool.mean() < said[0] < pool.mean() + 0.7 * (1 - pool.mean())
+
+
 def test_held_out_predictions_are_those_of_fits_without_the_row() -> None:
     rng = np.random.default_rng(1)
     pool, tasks, target = rng.random((30, 5)), np.eye(3)[rng.integers(0, 3, 30)], rng.random(30)
@@ -195,7 +206,7 @@ def test_what_cannot_join_is_named(routers: Joined) -> None:
     with pytest.raises(UsageError, match="recipe 'constant' cannot take"):
         join(constant, NEW, table, Prices())
     assert join_like(constant, "twin", "model-1", Prices()).manifest.pool.ids[-1] == "twin"
-    with pytest.raises(OneheadError, match="twice"):
+    with pytest.raises(UsageError, match="already has a model 'model-0'"):
         join_like(artifact, "model-0", "model-1", Prices())
 
 

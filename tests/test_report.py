@@ -173,6 +173,9 @@ def test_an_old_report_survives_a_full_disk_and_an_interruption(
     with pytest.raises(wanted, match="No space left" if wanted is OneheadError else None):
         write_report(tmp_path, evaluation, title="new")
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    with pytest.raises(wanted):
+        write_report(tmp_path / "fresh", evaluation)
+    assert not (tmp_path / "fresh").exists()
 
 
 def test_a_folder_that_is_a_file_is_a_usage_error(evaluation, ready, tmp_path):
@@ -293,11 +296,20 @@ def test_labels_never_overlap_nor_leave_the_plot(wanted):
 
 
 @pytest.mark.parametrize("pixels", [300, 700])
-@pytest.mark.parametrize("high", [2e-4, 1e-2, 10])
+@pytest.mark.parametrize("high", [1e-4, 2e-4, 1e-2, 10])
 def test_dollar_ticks_fit_their_axis(pixels, high):
-    ticks = decades(log_scale([1e-4, high], pixels))
+    scale = log_scale([1e-4, high], pixels)
+    ticks = decades(scale)
+    assert all(scale.low <= tick <= scale.high for tick in ticks)
     assert ticks
     assert len(ticks) <= max(pixels / 50, np.log10(high / 1e-4) + 1)
+
+
+@pytest.mark.parametrize("cost", [1.3e-5, 3.4e-4, 9.9e-2])
+def test_an_axis_of_one_amount_is_marked(cost):
+    scale = log_scale([cost], 300)
+    assert len(decades(scale)) == 1
+    assert scale.low <= decades(scale)[0] <= scale.high
 
 
 def test_short_names_stay_unambiguous():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
-from concurrent.futures import ThreadPoolExecutor
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -20,6 +23,7 @@ from onehead.features import LEXICON_ARRAYS, Lexicon, tokenizer_hash
 from onehead.policy import choose
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 ARTIFACT = make_artifact()
@@ -99,7 +103,8 @@ def test_options_choose(router: Router) -> None:
 @pytest.mark.parametrize(
     ("options", "kind", "says"),
     [
-        ({"willingness_to_pay": 0}, UsageError, "willingness to pay"),
+        ({"willingness_to_pay": 0}, UsageError, "willingness to pay is 0;"),
+        ({"willingness_to_pay": 10**400}, UsageError, "willingness to pay is inf;"),
         ({"willingness_to_pay": -1}, UsageError, "willingness to pay"),
         ({"willingness_to_pay": float("nan")}, UsageError, "willingness to pay"),
         ({"willingness_to_pay": float("inf")}, UsageError, "willingness to pay"),
@@ -108,6 +113,7 @@ def test_options_choose(router: Router) -> None:
         ({"models": ["gpt-9"]}, UsageError, "'gpt-9' is not in the pool"),
         ({"models": []}, NoEligibleModel, "empty"),
         ({"max_cost_usd": 1e-12}, NoEligibleModel, "ceiling"),
+        ({"max_cost_usd": 1e-300}, NoEligibleModel, r"ceiling of \$1\.0e-300;"),
         ({"max_cost_usd": float("nan")}, UsageError, "max cost"),
         ({"min_quality": 1.5}, UsageError, "min quality"),
     ],
@@ -205,6 +211,26 @@ def test_threads_share_a_router(router: Router) -> None:
     expected = [router.route(prompt).to_json() for prompt in prompts]
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(lambda p: router.route(p).to_json(), prompts)) == expected
+
+
+@pytest.mark.parametrize("how", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_a_copy_decides_the_same(router: Router, how: Callable[[Router], Router]) -> None:
+    other = how(router)
+    assert other is not router
+    assert [d.to_json() for d in other.route_many(PROMPTS)] == [
+        d.to_json() for d in router.route_many(PROMPTS)
+    ]
+
+
+def test_a_router_goes_to_other_processes(router_dir: Path) -> None:
+    router = Router.load(router_dir, encoder=LetterEncoder())
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as processes:
+        there = processes.submit(router.route, "Name a prime.").result(timeout=60)
+    assert there.to_json() == router.route("Name a prime.").to_json()
+
+
+def test_a_router_says_what_it_is(router: Router) -> None:
+    assert repr(router) == "<Router attention, letters, 4 models>"
 
 
 def test_presets_cannot_be_changed(router: Router) -> None:

@@ -102,6 +102,14 @@ def test_long_rows_of_one_run_complete_each_other(tmp_path):
     assert (outcomes.quality[0, 0], outcomes.cost_usd[0, 0]) == (1, 0.5)
 
 
+def test_a_task_that_one_row_leaves_open_is_known_from_another(tmp_path):
+    rows = [["q", "Why?", "", "a", "1"], ["q", "Why?", "t", "b", "0"], ["q", "Why?", "", "c", "0"]]
+    header = ["prompt_id", "prompt", "task", "model", "quality"]
+    outcomes = read_outcomes([write_csv(tmp_path / "x.csv", header, rows)])
+    assert outcomes.tasks == ("t",)
+    assert read_prompts(tmp_path / "x.csv").tasks == ("t",)
+
+
 @pytest.mark.parametrize(
     ("values", "expected"),
     [

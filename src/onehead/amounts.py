@@ -46,17 +46,8 @@ class Amounts:
         return replace(self, log_input=self.log_input[rows], log_output=self.log_output[rows])
 
 
-def amounts_of(table: OutcomeTable, costs: Mapping[str, float] | None = None) -> Amounts:
-    """The amounts of a table.
-
-    costs: USD per call of models whose cost was never observed.
-
-    Raises:
-        DataError: the cost of a model is nowhere known.
-        UsageError: `costs` names a model that the table lacks, or an impossible cost.
-    """
-    given = dict(costs or {})
-    _check_costs(given, table)
+def amounts_of(table: OutcomeTable) -> Amounts:
+    """The amounts of a table; DataError where the cost of a model is nowhere known."""
     log_input, log_output = np.full((2, *table.quality.shape), np.nan)
     cards = []
     for column, model in enumerate(table.models):
@@ -67,14 +58,24 @@ def amounts_of(table: OutcomeTable, costs: Mapping[str, float] | None = None) ->
             cards.append(ModelCard(model, "tokens", *prices))
             continue
         cost = table.cost_usd[:, column]
-        if np.isnan(cost).all() and model in given:
-            cost = np.full(table.n_prompts, given[model])
         free = bool((cost == 0).any()) and not bool((cost > 0).any())
         log_input[:, column] = np.where(np.isnan(cost), np.nan, 0.0)
         log_output[:, column] = log_input[:, column] if free else _log(cost)
         cards.append(ModelCard(model, "tokens", 0.0, 0.0) if free else ModelCard(model))
     _check_known(log_output, table.models)
     return Amounts(Pool(tuple(cards)), log_input, log_output)
+
+
+def with_costs(table: OutcomeTable, costs: Mapping[str, float]) -> OutcomeTable:
+    """The table with a cost in USD per call of models whose cost was never observed.
+
+    UsageError where `costs` names a model that the table lacks, or an impossible cost.
+    """
+    _check_costs(costs, table)
+    cost = table.cost_usd.copy()
+    for model, usd in costs.items():
+        cost[:, table.models.index(model)] = usd
+    return replace(table, cost_usd=cost)
 
 
 def _list_prices(table: OutcomeTable, column: int) -> tuple[float, float] | None:

@@ -65,7 +65,8 @@ class EmbeddingCache:
         """Vectors [n, d] of `texts`, as `encoder.encode` gives them, each computed at most once.
 
         `progress` is told (texts done, texts in all) after every batch. UsageError where the
-        directory cannot be used; a disk that fills up only stops the storing, with a warning.
+        directory cannot be used; a disk that fills up meanwhile only stops the storing, with a
+        warning.
         """
         keys = [_key(encoder.hash, text) for text in texts]
         times, missing = Counter(keys), dict(zip(keys, texts, strict=True))
@@ -93,7 +94,10 @@ class EmbeddingCache:
         return self._attempt(lambda connection: _prune(connection, limit))
 
     def _lookup(self, keys: list[bytes]) -> dict[bytes, Vector]:
-        return self._attempt(lambda connection: dict(_sound_rows(connection, keys)))
+        try:
+            return self._attempt(lambda connection: dict(_sound_rows(connection, keys)))
+        except sqlite3.OperationalError as error:
+            raise _unusable(self.directory, error) from error
 
     def _store(self, rows: dict[bytes, Vector]) -> bool:
         """Commit rows together; False, with a warning, where the disk does not take them."""
@@ -152,10 +156,7 @@ class EmbeddingCache:
         try:
             connection = sqlite3.connect(path, timeout=_BUSY_S)
         except sqlite3.OperationalError as error:
-            raise UsageError(
-                f"{path}: the embedding cache cannot be opened ({error}). "
-                "Give a directory that can be written; commands keep it below XDG_CACHE_HOME."
-            ) from error
+            raise _unusable(path, error) from error
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = NORMAL")
@@ -165,6 +166,13 @@ class EmbeddingCache:
             connection.close()
             raise
         return connection
+
+
+def _unusable(place: Path, error: sqlite3.OperationalError) -> UsageError:
+    return UsageError(
+        f"{place}: the embedding cache cannot be opened ({error}). "
+        "Give a directory that can be written; commands keep it below XDG_CACHE_HOME."
+    )
 
 
 def _key(encoder_hash: str, text: str) -> bytes:

@@ -89,7 +89,11 @@ def run_bench(
 
 
 def _read(source: Source, folder: Path) -> _Block:
-    table, models, n_prompts = read_outcomes(list(source.paths)).complete_block()
+    whole = read_outcomes(list(source.paths))
+    try:
+        table, models, n_prompts = whole.complete_block()
+    except DataError as error:
+        raise DataError(f"{source.title}: {error}") from error
     if len(set(table.prompts)) < _LEAST_PROMPTS:
         raise DataError(
             f"{source.title}: {len(set(table.prompts))} distinct prompts have every outcome and "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from onehead.cli.options import Names, Place, json_option
-from onehead.errors import UsageError
+from onehead.errors import OneheadError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,8 +115,15 @@ def bench(
         tight=given["tight"],
         only=given["only"],
     )
-    document = run_bench(plan, Path(out), note=note, command=["onehead", *sys.argv[1:]])
-    note(f"page: {write_page(Path(out), document)}")
+    try:
+        document = run_bench(plan, Path(out), note=note, command=["onehead", *sys.argv[1:]])
+        note(f"page: {write_page(Path(out), document)}")
+    except OSError as error:
+        raise OneheadError(
+            f"cannot write to {out} or to the folder for temporary files: "
+            f"{error.strerror or error}. Rows that were done are kept: make room, and run the "
+            "same command again."
+        ) from error
     if as_json:
         print_json(document)
     else:

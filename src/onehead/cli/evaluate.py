@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from onehead.cli.options import Place, json_option, models_option, reward_option, router_option
+from onehead.cli.options import (
+    Place,
+    cost_option,
+    json_option,
+    models_option,
+    reward_option,
+    router_option,
+)
 from onehead.errors import DataError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
@@ -36,6 +43,7 @@ _TOO_WIDE = "best single"
 )
 @reward_option
 @models_option("Score these models only.")
+@cost_option
 @click.option(
     "--report", type=Place(), metavar="DIR", help="Write the tables and the pictures there."
 )
@@ -46,6 +54,7 @@ def evaluate(
     data: tuple[str, ...],
     reward: Literal["exponential", "linear"],
     models: tuple[str, ...] | None,
+    costs: tuple[tuple[str, float], ...],
     report: str | None,
     as_json: bool,
 ) -> None:
@@ -54,6 +63,7 @@ def evaluate(
     Scored are the models that both the router and the data know, on the prompts where quality and
     cost of all of them are known; what is left out is said.
     """
+    from onehead.amounts import with_costs
     from onehead.cli.estimating import estimate_all
     from onehead.cli.output import note, print_json, working
     from onehead.evaluation import evaluate_block
@@ -66,16 +76,15 @@ def evaluate(
         check_report_target(report)
     router = Router.load(router_path)
     with working("reading outcomes"):
-        table = read_outcomes(data)
+        table = with_costs(read_outcomes(data), dict(costs))
     if table.content_hash() == router.manifest.data_hash:
         note("note: the router was trained on these very outcomes, so the figures flatter it.")
     shared = _shared(router, table, models)
+    scored = _with_some_cost(table.only(shared))
     columns = router.pool.indices(shared)
     estimates = estimate_all(router, table.prompts).only(columns)
     with working("scoring"):
-        evaluation = evaluate_block(
-            estimates, table.only(shared), reward=reward, presets=router.presets
-        )
+        evaluation = evaluate_block(estimates, scored, reward=reward, presets=router.presets)
     if report is not None:
         from onehead.report import write_report
 
@@ -113,6 +122,18 @@ def _shared(router: Router, table: OutcomeTable, wanted: tuple[str, ...] | None)
     return both
 
 
+def _with_some_cost(table: OutcomeTable) -> OutcomeTable:
+    """The table itself; DataError where it knows no cost at all, which an option mends."""
+    from numpy import isnan
+
+    if isnan(table.cost_usd).all():
+        raise DataError(
+            f"cost_usd is unknown for {_few(table.models)}. Add the costs to the data, or give what "
+            "a call costs (--cost MODEL=USD)."
+        )
+    return table
+
+
 def _few(names: tuple[str, ...] | list[str], most: int = 12) -> str:
     """Names in a row; beyond `most` the rest is counted."""
     rest = f" and {len(names) - most} more" if len(names) > most else ""
@@ -131,11 +152,10 @@ def _show(evaluation: Evaluation) -> None:
         note(f"note: prompts that lack an outcome or a cost, so left out: {left_out.n_prompts:,}")
     for remark in evaluation.notes:
         note(f"note: {remark}")
-    head = f"{evaluation.n_prompts:,} prompts × {evaluation.n_models} models, {evaluation.reward} reward"
     found = [tables.summary(evaluation), tables.controls(evaluation)]
     if len(evaluation.by_task) > 1:
         found.append(tables.tasks(evaluation))
-    show(head, *map(_table, found))
+    show(tables.size(evaluation), *map(_table, found))
 
 
 def _table(words: Table) -> object:

@@ -149,6 +149,18 @@ def models_option(note: str) -> Callable[[F], F]:
     return click.option("--models", type=Names(), metavar="a,b", help=note)
 
 
+def cost_option(function: F) -> F:
+    """`--cost MODEL=USD`, for models whose cost the data does not know."""
+    return click.option(
+        "--cost",
+        "costs",
+        type=ModelCost(),
+        multiple=True,
+        metavar="MODEL=USD",
+        help="USD per call of a model whose cost the data does not know; may be repeated.",
+    )(function)
+
+
 def json_option(function: F) -> F:
     """`--json`: one document on standard output, nothing else there."""
     return click.option(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from onehead.cli.options import ModelCost, Names, Place, Seed, cache_for, json_option
+from onehead.cli.options import Names, Place, Seed, cache_for, cost_option, json_option
 
 if TYPE_CHECKING:
     from onehead.artifact import Artifact, Manifest
@@ -49,14 +49,7 @@ if TYPE_CHECKING:
     help="Another number gives another split and another start; the same one the same router.",
 )
 @click.option("--models", type=Names(), metavar="a,b", help="Learn these models only.")
-@click.option(
-    "--cost",
-    "costs",
-    type=ModelCost(),
-    multiple=True,
-    metavar="MODEL=USD",
-    help="USD per call of a model whose cost the data does not know; may be repeated.",
-)
+@cost_option
 @json_option
 def train(
     *,
@@ -83,8 +76,7 @@ def train(
     started = time.monotonic()
     with working("reading outcomes"):
         table = read_outcomes(data)
-    if models is not None:
-        table = table.only(models)
+    table = _with_quality(table) if models is None else table.only(models)
     artifact = _train(table, recipe=recipe, encoder=encoder, seed=seed, costs=dict(costs))
     save(artifact, out)
     seconds = round(time.monotonic() - started, 1)
@@ -92,6 +84,17 @@ def train(
         print_json(_document(artifact.manifest, out, table.n_prompts, seconds))
     else:
         _show(artifact.manifest, out, table.n_prompts, seconds)
+
+
+def _with_quality(table: OutcomeTable) -> OutcomeTable:
+    """The table less the models of which no quality is known; says on stderr which these are."""
+    from onehead.cli.output import note
+
+    known = [m for m, seen in zip(table.models, table.observed.T, strict=True) if seen.any()]
+    unknown = [m for m in table.models if m not in known]
+    if unknown:
+        note(f"note: no quality is known of {', '.join(unknown)}, so left out")
+    return table.only(known)
 
 
 def _train(table: OutcomeTable, *, encoder: str, **how: Any) -> Artifact:

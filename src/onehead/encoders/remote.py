@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 KEY_VARIABLES: Final = ("ONEHEAD_EMBEDDINGS_KEY", "OPENAI_API_KEY")
 _ARGUMENT: Final = re.compile(r"(?P<model>.+?)@(?P<url>https?://.+)")
 _ATTEMPTS: Final = 5
+_SILENT_ATTEMPTS: Final = 2
+"""An endpoint that says nothing for a minute, twice, would be waited for in vain."""
 _BATCH_TEXTS: Final = 64
 _BATCH_CHARS: Final = 200_000
 _LONGEST_WAIT_S: Final = 60.0
@@ -78,7 +80,8 @@ class HttpEncoder:
             try:
                 response = self._client.post(self.url, json=body)
             except httpx.TransportError as error:
-                if final:
+                silent = isinstance(error, httpx.TimeoutException)
+                if final or (silent and attempt + 1 >= _SILENT_ATTEMPTS):
                     raise self._failure(f"{type(error).__name__}: {error}") from error
                 self._sleep(_backoff(attempt))
                 continue

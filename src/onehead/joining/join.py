@@ -79,6 +79,7 @@ def join_like(artifact: Artifact, model: str, like: str, prices: Prices) -> Arti
     Raises:
         UsageError: `like` is not in the pool, `model` is, or the prices cannot be used.
     """
+    _check_new(artifact, model)
     pool = artifact.manifest.pool
     column = pool.index(like)
     known = pool.models[column]

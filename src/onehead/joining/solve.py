@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+_USUAL_SPREAD = 0.85
+"""Attention varies by at least this share of its unevenness over 8 prompts or more of our tables."""
+
+
 @dataclass(frozen=True)
 class Prior:
     """Standard deviations of what makes a new model differ from the mean of the pool.
@@ -61,7 +65,7 @@ def solve(
     parts = [(pool - mean[:, None]) * spread, np.full((len(pool), 1), prior.level)]
     parts.append(tasks * prior.task)
     if weights is not None:
-        scale = prior.anchor / max(float(np.sqrt(weights.var(axis=0).sum())), 1e-6)
+        scale = prior.anchor / _total_spread(weights)
         parts.append(weights * scale)
     found, held_out = _ridge(np.concatenate(parts, axis=1), target - mean, prior.noise)
     ends = [m, m + 1, m + 1 + t]
@@ -70,6 +74,17 @@ def solve(
     return Column(
         shares, float(level[0]) * prior.level, task * prior.task, anchor * scale, mean + held_out
     )
+
+
+def _total_spread(weights: Floats) -> float:
+    """Standard deviation of attention [n, a] over prompts, all anchors together.
+
+    A single prompt, or a few that are alike, hardly vary among themselves, and their anchors would
+    be free to take any value. How far attention is from being even stands in for them then.
+    """
+    total = float(np.sqrt(weights.var(axis=0).sum()))
+    uneven = float(np.sqrt(np.square(weights - 1 / weights.shape[1]).sum(axis=1).mean()))
+    return max(total, _USUAL_SPREAD * uneven, 1e-6)
 
 
 def _ridge(design: Floats, target: Floats, noise: float) -> tuple[Floats, Floats]:

@@ -97,4 +97,6 @@ def parse_willingness_to_pay(value: str | float, presets: Mapping[str, float]) -
             f"willingness to pay {value!r} is neither an amount in USD, such as 0.002, nor one "
             f"of: {', '.join(presets)}.{did_you_mean(str(text), presets)}"
         ) from None
+    except OverflowError:  # a whole number beyond floating point
+        amount = np.inf
     return check_willingness_to_pay(amount)

@@ -78,7 +78,7 @@ def check_willingness_to_pay(value: float) -> float:
     """`value` itself; UsageError unless it is a positive, finite amount of USD."""
     if not 0 < value < math.inf:
         raise UsageError(
-            f"willingness to pay is {value}; give a positive, finite amount in USD, "
+            f"willingness to pay is {value:g}; give a positive, finite amount in USD, "
             "for example 0.002, or the name of a preset."
         )
     return value

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from onehead.policy.choice import Choice, Constraints
 
+_LEAST_POSITIONAL = 1e-12
+"""Amounts below have more zeros than anyone reads."""
 _LISTED = 5
 """Models named one by one in an error; the rest are counted."""
 
@@ -72,8 +74,10 @@ def no_eligible_model(
 
 
 def usd(amount: float) -> str:
-    """Dollars to two significant digits, without an exponent: $0.0012, $14, $0."""
+    """Dollars to two significant digits: $0.0012, $14, $0; with an exponent only below $1e-12."""
     if not np.isfinite(amount):
         return "an unknown amount" if np.isnan(amount) else "$∞"
+    if 0 < amount < _LEAST_POSITIONAL:
+        return f"${amount:.1e}"
     digits = np.format_float_positional(amount, precision=2, fractional=False, trim="-")
     return f"${digits}"

@@ -47,6 +47,9 @@ gap:0 2.5rem}}
 .narrow{{display:none}}
 @media (max-width:46rem){{.wide{{display:none}}.narrow{{display:block}}}}
 .scroll{{overflow-x:auto}}
+@media (max-width:30rem){{.scroll table{{font-size:.86rem}}table thead th{{white-space:normal}}
+table :is(th,td){{padding-right:.5rem}}table :is(th,td):last-child{{padding-right:0}}
+table :is(th,td):first-child{{min-width:7.5rem}}}}
 table{{border-collapse:collapse;width:100%;font-size:.92rem;font-variant-numeric:tabular-nums}}
 th,td{{padding:.4rem .8rem .4rem 0;text-align:right;border-bottom:1px solid var(--line);
 white-space:nowrap}}
@@ -62,10 +65,6 @@ ul{{padding-left:1.2rem;color:var(--muted)}}
 
 def page(evaluation: Evaluation, title: str, pictures: Sequence[Figure]) -> str:
     """The whole page."""
-    size = (
-        f"{evaluation.n_prompts:,} prompts × {evaluation.n_models} models, "
-        f"{evaluation.reward} reward."
-    )
     extra = {
         "curve": _details("All single models", tables.models(evaluation)),
         "tasks": _details("All tasks", tables.tasks(evaluation)),
@@ -76,7 +75,7 @@ def page(evaluation: Evaluation, title: str, pictures: Sequence[Figure]) -> str:
     }
     body = [
         f"<h1>{escape(title)}</h1>",
-        f"<p>{size}</p>",
+        f"<p>{tables.size(evaluation)}.</p>",
         _cards(evaluation),
         *(section for name, section in sections.items() if name not in _PAIR),
         f'<div class="pair">{"".join(sections.get(name, "") for name in _PAIR)}</div>',

@@ -59,14 +59,17 @@ def quality_scale(values: Iterable[float], pixels: float) -> Scale:
 
 
 def decades(scale: Scale) -> list[float]:
-    """Axis values of a log scale: 1, 2 and 5 in every decade, or fewer where room is short."""
+    """Axis values of a log scale: 1, 2 and 5 in every decade, or fewer where room is short.
+
+    A short axis may have none of these; its middle, rounded, is marked then.
+    """
     first, last = math.floor(math.log10(scale.low)), math.ceil(math.log10(scale.high))
     for steps in ((1, 2, 5), (1, 3), (1,)):
         ticks = [float(f"{step}e{power}") for power in range(first, last + 1) for step in steps]
         inside = [tick for tick in ticks if scale.low <= tick <= scale.high]
         if len(inside) * _TICK_ROOM <= scale.pixels:
             break
-    return inside
+    return inside or [float(f"{math.sqrt(scale.low * scale.high):.2g}")]
 
 
 def usd_axis(scale: Scale, title: str) -> dict[str, Any]:
@@ -76,4 +79,5 @@ def usd_axis(scale: Scale, title: str) -> dict[str, Any]:
         "values": decades(scale),
         "labelExpr": "'$' + format(datum.value, ',.10~f')",
         "labelOverlap": "greedy",
+        "labelSeparation": 6,
     }

@@ -35,6 +35,15 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
+def size(evaluation: Evaluation) -> str:
+    """What was scored, and by which reward."""
+    prompts, models = evaluation.n_prompts, evaluation.n_models
+    return (
+        f"{prompts:,} prompt{'s' * (prompts != 1)} × {models} model{'s' * (models != 1)}, "
+        f"{evaluation.reward} reward"
+    )
+
+
 def summary(evaluation: Evaluation) -> Table:
     """The figures with their 95 % intervals."""
     known = evaluation.intervals

@@ -32,8 +32,9 @@ _DARK = {
 # From cheap to dear; light enough at both ends to stand on white and on near-black.
 COST_RAMP = ("#f2d675", "#b5d07a", "#6fc08b", "#3fa79a", "#3a8aa3", "#4a6ca3", "#6a4f97")
 OTHERS = "#b8bfc6"
-CHARACTER = 0.52
-"""Mean width of a character of FONT, in font sizes."""
+CHARACTER = 0.6
+"""Mean width of a character in font sizes: of the widest font that may stand in for FONT, so that
+labels keep apart on every machine."""
 
 ON_LIGHT = "#17202a"
 ON_DARK = "#fdfdfd"

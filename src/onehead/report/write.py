@@ -38,10 +38,15 @@ def write_report(
     check_report_target(directory)
     target = Path(directory)
     files = report_files(evaluation, title)
+    is_new = not target.exists()
     try:
         target.mkdir(parents=True, exist_ok=True)
         _put(files, target)
-    except OSError as error:
+    except BaseException as error:
+        if is_new and target.is_dir() and not any(target.iterdir()):
+            target.rmdir()
+        if not isinstance(error, OSError):
+            raise
         raise OneheadError(
             f"cannot write the report to {directory}: {error.strerror or error}. "
             "A report that was there is unchanged. Mend this, or choose another folder."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -35,7 +35,7 @@ BUNDLED = "bundled"
 
 
 class Router:
-    """Chooses a model for each prompt. Threads may share one.
+    """Chooses a model for each prompt. Threads may share one, and a copy may go to another process.
 
     Make one with `Router.load`. `artifact` is what training gives; `encoder` is loaded as the
     manifest says unless given.
@@ -47,6 +47,7 @@ class Router:
         ArtifactError says what of the artifact does not fit.
         """
         self.manifest: Manifest = artifact.manifest
+        self._origin = (artifact, encoder)
         self._encoder = encoder or load_encoder(artifact.manifest.encoder.spec)
         self._check_encoder()
         self._featurize = Featurizer(self._encoder, _lexicon(artifact))
@@ -77,6 +78,13 @@ class Router:
                 "directory of a router."
             )
         return cls(load(bundled), encoder)
+
+    def __reduce__(self) -> tuple[type[Router], tuple[Artifact, Encoder | None]]:
+        """Pickle and copy as what it was made of: sessions and sockets stay in their process."""
+        return type(self), self._origin
+
+    def __repr__(self) -> str:
+        return f"<Router {self.manifest.recipe}, {self._encoder.name}, {len(self.pool)} models>"
 
     @property
     def pool(self) -> Pool:
@@ -128,7 +136,7 @@ class Router:
 
     def route_many(
         self,
-        prompts: Sequence[Prompt],
+        prompts: Iterable[Prompt],
         *,
         willingness_to_pay: str | float = "balanced",
         reward: RewardKind = "exponential",
@@ -147,7 +155,7 @@ class Router:
         )
 
     def estimate(
-        self, prompts: Sequence[Prompt], *, cache: EmbeddingCache | None = None
+        self, prompts: Iterable[Prompt], *, cache: EmbeddingCache | None = None
     ) -> Estimates:
         """Estimates for every prompt and every model, before anyone chooses.
 
@@ -158,7 +166,7 @@ class Router:
         return self.estimate_features(self.represent(prompts, cache=cache))
 
     def represent(
-        self, prompts: Sequence[Prompt], *, cache: EmbeddingCache | None = None
+        self, prompts: Iterable[Prompt], *, cache: EmbeddingCache | None = None
     ) -> NDArray[np.float32]:
         """What the router sees of each prompt: features [n, d], which a log can keep."""
         return self._featurize([routing_text(prompt) for prompt in prompts], cache)

@@ -71,7 +71,8 @@ def read_prompt_rows(frame: Frame) -> PromptRows:
     """The prompts of a frame, in the order in which they first occur.
 
     A row without an id column is known by its text: the id is ``text-`` and the first 16 digits
-    of the text's SHA-256. One id must keep one text and one task throughout the file.
+    of the text's SHA-256. One id must keep one text and one task throughout the file; a row that
+    leaves the task open takes the others'.
     """
     columns = tuple(frame.columns)
     if frame.n_rows == 0:
@@ -88,7 +89,7 @@ def read_prompt_rows(frame: Frame) -> PromptRows:
         known = frame.texts(id_name, to_name)
         _require(frame, id_name, known)
         ids, of_row = tuple(known.values), known.codes
-    text_of = _one_each(frame, prompt_name, "text", texts, of_row)
+    text_of = _one_each(frame, prompt_name, "text", texts, of_row, n=len(ids))
     tasks = _tasks(frame, find_column(columns, TASK_NAMES), of_row, len(ids))
     _, first = np.unique(of_row, return_index=True)
     order = np.argsort(first)
@@ -163,11 +164,13 @@ def _require(frame: Frame, name: str, column: Distinct) -> None:
 
 
 def _one_each(
-    frame: Frame, name: str, what: str, column: Distinct, of_row: NDArray[np.intp]
+    frame: Frame, name: str, what: str, column: Distinct, of_row: NDArray[np.intp], *, n: int
 ) -> NDArray[np.intp]:
-    """The code of each prompt [n]; DataError unless it is the same in all of a prompt's rows."""
-    _, first = np.unique(of_row, return_index=True)
-    other = np.flatnonzero(column.codes != column.codes[first][of_row])
+    """The code of each prompt [n], −1 where no row has one; DataError where its rows disagree."""
+    known = np.flatnonzero(column.codes >= 0)
+    first = np.full(n, -1)
+    first[of_row[known[::-1]]] = known[::-1]  # the first of a prompt's rows stays
+    other = known[column.codes[known] != column.codes[first[of_row[known]]]]
     if len(other):
         i = int(other[0])
         frame.refuse(
@@ -176,12 +179,13 @@ def _one_each(
             f"the prompt has another {what} than in "
             f"{frame.row(int(first[of_row[i]]))}. Give every prompt one {what} and an id of its own.",
         )
-    return column.codes[first]
+    return np.where(first < 0, -1, column.codes[first])
 
 
 def _tasks(frame: Frame, name: str | None, of_row: NDArray[np.intp], n: int) -> list[str]:
     """The task of each prompt [n], "" where it is unknown."""
     if name is None:
         return [""] * n
-    tasks = frame.texts(name, lambda value: to_label(value) or "")
-    return [tasks.values[code] for code in _one_each(frame, name, "task", tasks, of_row)]
+    tasks = frame.texts(name, to_label)
+    codes = _one_each(frame, name, "task", tasks, of_row, n=n)
+    return ["" if code < 0 else tasks.values[code] for code in codes]

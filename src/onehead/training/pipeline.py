@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from onehead.amounts import amounts_of
+from onehead.amounts import amounts_of, with_costs
 from onehead.artifact import Artifact, EncoderRecord, Manifest, presets_of, profiles_of
 from onehead.encoders import load_encoder
 from onehead.errors import DataError
@@ -123,7 +123,7 @@ def examples_of(
     cache: EmbeddingCache | None = None,
     costs: Mapping[str, float] | None = None,
 ) -> Examples:
-    """The examples of a table: its prompts in every view."""
+    """The examples of a table, with the costs given: its prompts in every view."""
     unknown = [
         m for m, known in zip(table.models, table.observed.T, strict=True) if not known.any()
     ]
@@ -132,7 +132,8 @@ def examples_of(
             f"no quality is known of {', '.join(unknown)}. Learn the others only (--models), or "
             "add their outcomes."
         )
-    amounts = amounts_of(table, costs)
+    table = with_costs(table, costs or {})
+    amounts = amounts_of(table)
     featurizer = Featurizer(encoder)
     n = table.n_prompts
     progress("embedding", 0, n)

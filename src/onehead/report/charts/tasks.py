@@ -57,14 +57,17 @@ def task_chart(rows: Sequence[TaskRow], *, width: int = 700) -> dict[str, Any]:
     narrow = width < 480
     named = min(max(len(label) for label in order) * 6.0, width * 0.42)
     right = 1 if narrow else int((width - named) * 0.3)
-    left = int(width - named - right - (60 if narrow else SPACING + 30))
+    left = int(width - named - right - (44 if narrow else SPACING + 30))
     tasks = _row(order, labels=True, limit=named)
     spec = chart(
         0,
         0,
         _description(rows),
         data={"values": values},
-        hconcat=[_aiqs(tasks, left, order), _costs(order, right, narrow=narrow)],
+        hconcat=[
+            _aiqs(tasks, left, order, ticks=3 if narrow else 5),
+            _costs(order, right, narrow=narrow),
+        ],
         spacing=8 if narrow else SPACING,
     )
     return {key: value for key, value in spec.items() if key not in {"width", "height"}}
@@ -80,13 +83,20 @@ def _row(order: Sequence[str], *, labels: bool, limit: float = 0) -> dict[str, A
     }
 
 
-def _aiqs(tasks: dict[str, Any], width: int, order: Sequence[str]) -> dict[str, Any]:
+def _aiqs(tasks: dict[str, Any], width: int, order: Sequence[str], *, ticks: int) -> dict[str, Any]:
     def aiq(field: str) -> dict[str, Any]:
         return {
             "field": field,
             "type": "quantitative",
             "scale": {"zero": False, "nice": True},
-            "axis": {"title": "AIQ", "format": ".2f", "tickCount": 5, "orient": "top"},
+            "axis": {
+                "title": "AIQ",
+                "format": ".2f",
+                "tickCount": ticks,
+                "orient": "top",
+                "labelOverlap": "greedy",
+                "labelSeparation": 6,
+            },
         }
 
     span = {
