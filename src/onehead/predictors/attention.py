@@ -34,7 +34,7 @@ _SINGLE = 9_000
 _ROWS = 32
 _NEEDS_NO_SHIFT = 40.0
 """exp of this and its inverse, and of sums of many, are usual numbers of float32."""
-_GATE = ("amounts.gate.weight", "amounts.gate.bias")
+_GATE = ("confidence.gate.weight", "confidence.gate.bias")
 _AMOUNTS = (
     "amounts.linear.input_weight",
     "amounts.linear.output_weight",
@@ -47,7 +47,15 @@ _QUALITY = tuple(
 )
 _CONFIDENCE = tuple(
     f"confidence.{name}"
-    for name in ("weight", "bias", "familiarity.centroids", "familiarity.low", "familiarity.high")
+    for name in (
+        "natural.weight",
+        "natural.bias",
+        "natural.familiarity.centroids",
+        "natural.familiarity.low",
+        "natural.familiarity.high",
+        "slope",
+        "bias",
+    )
 )
 _ARRAYS = {"mean", "scale", "bound", "usual", *_GATE, *_AMOUNTS, *_QUALITY, *_CONFIDENCE}
 
@@ -66,7 +74,9 @@ class AttentionKernel:
         gate, bias = (arrays[name] for name in _GATE)
         into, out, into_bias, out_bias = (arrays[name] for name in _AMOUNTS)
         prior, metric, keys, values, sharpness, slope, offset = (arrays[k] for k in _QUALITY)
-        weight, natural_bias, centroids, low, high = (arrays[k] for k in _CONFIDENCE)
+        weight, natural_bias, centroids, low, high, steep, known_bias = (
+            arrays[k] for k in _CONFIDENCE
+        )
         d, t, m = len(gate), gate.shape[1], prior.shape[1]
         # The same probabilities; but logits add up to 0, so that the greatest is never far below.
         gate, bias = gate - gate.mean(axis=1, keepdims=True), bias - bias.mean()
@@ -81,6 +91,7 @@ class AttentionKernel:
         self._slope, self._against = slope[None], np.exp(-offset)[None]
         self._usual = arrays["usual"][None]
         self._low, self._range = float(low), float(high) - float(low)
+        self._steep, self._known_bias = float(steep), float(known_bias)
         self._tasks, self._models, self._vector = t, m, centroids.shape[1]
         self._centroids, self._query = centroids, metric.shape[1]
         self._nearest = self._query + len(centroids)
@@ -112,12 +123,14 @@ class AttentionKernel:
         np.maximum(x, self._least, out=x)
         first = self._first(x)
         linear = first[:, self._nearest :] + self._first_bias
+        margin = np.maximum.reduce(linear[:, :t], axis=1)
         by_task = self._expected(linear[:, :t])
         quality = self._quality(first[:, : self._query], by_task[:, :m])
         confidence = self._confidence(
             np.maximum.reduce(first[:, self._query : self._nearest], axis=1),
             _lengths(x[:, : self._vector]),
             linear[:, t],
+            margin,
         )
         quality -= self._usual
         quality *= _column([min(value / _TRUSTED, 1.0) for value in confidence])
@@ -152,16 +165,18 @@ class AttentionKernel:
         return quality
 
     def _confidence(
-        self, nearest: Floats, lengths: Sequence[float], natural: Floats
+        self, nearest: Floats, lengths: Sequence[float], natural: Floats, margin: Floats
     ) -> list[float]:
-        """Confidence in each prompt: it is familiar, and no noise.
+        """Confidence in each prompt: it is familiar, no noise, and of a known task.
 
         Numbers of Python are quicker than arrays of one.
         """
+        columns = (nearest.tolist(), lengths, natural.tolist(), margin.tolist())
         return [
             min(max((near / length - self._low) / self._range, 0.0), 1.0)
-            / (1 + math.exp(min(-odds, _MOST_EXPONENT)))
-            for near, length, odds in zip(nearest.tolist(), lengths, natural.tolist(), strict=True)
+            * _probability(odds)
+            * _probability(self._steep * best + self._known_bias)
+            for near, length, odds, best in zip(*columns, strict=True)
         ]
 
 
@@ -189,6 +204,11 @@ class Products:
         """The products [n, l]."""
         products: NDArray[Any] = np.matmul(self._blocks, vectors[:, None, :, None])
         return products.reshape(len(vectors), self._padded)[:, : self._columns]
+
+
+def _probability(odds: float) -> float:
+    """Of log-odds."""
+    return 1 / (1 + math.exp(min(-odds, _MOST_EXPONENT)))
 
 
 def _lengths(vectors: Floats) -> list[float]:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _GROUPS = 5
 """Groups of tasks that are left out in turn, at most: each costs a fit of the gate."""
+_MOST = 10_000
+"""Prompts that this is learned from, at most: it is two numbers."""
 _LEAST_TASKS = 3
 """With fewer, the gate has nothing to choose between once one is left out."""
 _NEW = 0.1
@@ -46,16 +48,21 @@ def fit_novelty(
     groups = np.array_split(
         np.random.default_rng([seed, 11]).permutation(tasks), min(_GROUPS, len(tasks))
     )
+    taken = np.zeros(len(fold), dtype=bool)
+    taken[np.random.default_rng([seed, 12]).permutation(len(fold))[:_MOST]] = True
     margins: list[Floats] = []
     known: list[NDArray[np.bool_]] = []
     for number, group in enumerate(groups):
         new = np.isin(labelled.labels, group)
         asked = new | (fold == folds[number % len(folds)])
-        left = np.setdiff1d(labelled.labels[~asked], [-1])
-        logits = logits_elsewhere(labelled, strength, ~asked, asked)
+        shown, asked = taken & ~asked, taken & asked
+        left = np.setdiff1d(labelled.labels[shown], [-1])
+        if not asked.any() or len(left) < _LEAST_TASKS - 1:
+            continue
+        logits = logits_elsewhere(labelled, strength, shown, asked)
         margins.append(margin(logits[:, left]))
         known.append(~new[asked])
-    return _fit(np.concatenate(margins), np.concatenate(known))
+    return _fit(np.concatenate(margins), np.concatenate(known)) if margins else NOT_TOLD
 
 
 def margin(logits: Floats) -> Floats:
