@@ -330,7 +330,7 @@ def test_deleting_takes_feedback_along_and_leaves_the_rest(
 
 
 def test_prompts_are_kept_as_the_policy_says() -> None:
-    vector = np.array([0.5, -1.0], np.float32)
+    vector = np.array([0.5, -1.0], np.float16)
     assert prompt_fields("none", "secret", vector) == {}
     hashed = prompt_fields("hash", "secret", vector)
     assert set(hashed) == {"prompt_hash", "embedding"}

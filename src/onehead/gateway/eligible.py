@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from onehead.features import tokenizer
 from onehead.gateway.errors import GatewayError
@@ -25,8 +26,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacles:
+class Obstacles(msgspec.Struct, frozen=True):
     """Why each model may not answer, None where it may; in the order of the models given.
 
     resting: positions of models that only an open breaker keeps away, the last to be tried

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
 
 from onehead import policy
 from onehead.policy import UNCONSTRAINED, Choice, Constraints
@@ -27,8 +29,7 @@ class Terms:
     session: str | None
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """What was decided for one request.
 
     order: models to try, the chosen one first
@@ -49,10 +50,11 @@ class Plan:
     held: bool = False
     text: str | None = None
     features: NDArray[np.float32] | None = None
+    half: NDArray[np.float16] | None = None
     memory_keys: tuple[str, ...] = ()
     input_tokens: float = 0.0
     output_tokens: float = 0.0
-    ids: tuple[str, ...] = field(default=())
+    ids: tuple[str, ...] = ()
 
     @property
     def predicted_quality(self) -> float | None:

@@ -2,7 +2,7 @@
 
 - `target`: one model's URLs, headers and limits, prepared
 - `call`: one HTTP call; `watch` times its pieces, `verdict` says what an error means
-- `limit`, `gate`: time for a block, and places for calls
+- `gate`: places for calls
 - `attempts`: a plan of models, walked until one answers; `summary` tells why none did
 - `translator`: a model that a library calls; `translated`: one such call; `library_errors`
 - `relay`: a stream on its way to the client

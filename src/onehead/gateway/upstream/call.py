@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from onehead.gateway.upstream.limit import Limit
+from onehead.gateway.limit import Limit
 from onehead.gateway.upstream.verdict import (
     NO_BODY,
     ErrorBody,

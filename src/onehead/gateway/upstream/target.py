@@ -148,7 +148,7 @@ class Target:
     def _headers(self) -> CIMultiDict[str]:
         model = self.model
         headers = CIMultiDict(
-            {
+            {  # all that aiohttp would add by itself, which costs it nothing where they are there
                 "accept": "*/*",
                 "accept-encoding": "identity",  # compressed streams are held back by their coder
                 "content-type": "application/json",
