@@ -17,7 +17,9 @@ from onehead.gateway.planner import Planner
 from onehead.gateway.together import Together
 from onehead.gateway.valuing import Case, Value, Valuer
 from onehead.gateway.wire import Asked, Body, Options, asked_of
+from onehead.pool import ModelCard, Pool
 from onehead.predictors import Estimates
+from onehead.spread import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +65,7 @@ def fleet(cached: float = 1.0, **limits: object) -> Fleet:
         models=models, ids=(CHEAP, STRONG), columns=np.array([0, 1]), input_price=prices,
         output_price=prices, cached_price=prices * cached, request_usd=np.zeros(2),
         fixed=np.zeros(2, bool), presets={"cheap": 1e-4, "balanced": 1e-2, "best": 1.0},
+        spread=Spread(Pool((ModelCard(CHEAP), ModelCard(STRONG))), {}),
     )  # fmt: skip
 
 
