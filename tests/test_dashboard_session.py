@@ -13,7 +13,9 @@ from dashboards import dashboard, send_traffic
 
 from onehead.config import KeyConfig
 from onehead.dashboard import session
+from onehead.dashboard.patience import MOST, Patience
 from onehead.dashboard.session import COOKIE, safe_next, token
+from onehead.gateway.errors import GatewayError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -225,3 +227,30 @@ def test_a_body_that_is_no_form(browser: httpx.Client) -> None:
     response = browser.post("/ui/login", content=b"\xff\xfe=%zz&" + b"a&" * 50)
     assert response.status_code == 400
     assert browser.post("/ui/login", content=b"key=" + b"x" * 20_000).status_code == 413
+
+
+def test_keys_cannot_be_guessed_at_the_login(tmp_path: Path) -> None:
+    with (
+        dashboard(tmp_path, keys=KEYS, environment=SECRETS) as gateway,
+        httpx.Client(base_url=gateway.url, timeout=20) as browser,
+    ):
+        assert [log_in(browser, f"sk-{n}").status_code for n in range(MOST)] == [401] * MOST
+        late = log_in(browser)  # the right key, but who knows that it was not guessed
+        assert late.status_code == 429
+        assert 0 < int(late.headers["retry-after"]) <= 61
+        assert "too many wrong keys" in late.text
+        assert COOKIE not in browser.cookies
+        assert browser.get("/ui/models", headers=BEARER).status_code == 200
+
+
+def test_patience_comes_back_and_is_for_each_address() -> None:
+    now = 1000.0
+    patience = Patience(lambda: now)
+    for _ in range(MOST):
+        patience.check("one")
+        patience.wrong("one")
+    with pytest.raises(GatewayError, match="in 61 seconds"):
+        patience.check("one")
+    patience.check("other")
+    now += 61
+    patience.check("one")

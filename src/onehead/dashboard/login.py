@@ -25,6 +25,8 @@ from onehead.gateway.web import gateway
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from onehead.dashboard.patience import Patience
+
 _MOST_BYTES = 16_384
 _WITHIN_S = 10.0
 
@@ -39,9 +41,11 @@ async def login_form(request: Request) -> Response:
     return RedirectResponse(following, 303)
 
 
-async def login(request: Request) -> Response:
+async def login(request: Request, patience: Patience) -> Response:
     """`POST /ui/login`: a key for a session."""
     check_origin(request, marked=False)
+    address = request.client.host if request.client else ""
+    patience.check(address)
     fields = await _fields(request)
     following = safe_next(fields.get("next"))
     accounts = gateway(request).state.accounts
@@ -49,6 +53,7 @@ async def login(request: Request) -> Response:
     try:
         key = accounts.identify({"authorization": f"Bearer {given}"})
     except Unauthorized:
+        patience.wrong(address)
         wrong = "This key is not known here; check it." if given else "Give a key."
         return HTMLResponse(_form(following, wrong), 401)
     response = RedirectResponse(following, 303)
