@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -32,7 +33,13 @@ name = "bob"
 key = "${BOB}"
 """
 SECRETS = {"ANN": "sk-ann-0123456789abcdef", "BOB": "sk-bob-0123456789abcdef"}
-ANN = KeyConfig(name="ann", sha256=hashlib.sha256(SECRETS["ANN"].encode()).hexdigest())
+
+
+def sha256(name: str) -> str:
+    return hashlib.sha256(SECRETS[name].encode()).hexdigest()
+
+
+ANN = KeyConfig(name="ann", sha256=sha256("ANN"))
 BEARER = {"authorization": f"Bearer {SECRETS['ANN']}"}
 
 
@@ -254,3 +261,22 @@ def test_patience_comes_back_and_is_for_each_address() -> None:
     patience.check("other")
     now += 61
     patience.check("one")
+
+
+def test_a_key_may_be_kept_from_what_all_keys_do(tmp_path: Path) -> None:
+    keys = f"{KEYS}dashboard = false\n"  # bob's
+    bob = {"authorization": f"Bearer {SECRETS['BOB']}"}
+    with (
+        dashboard(tmp_path, keys=keys, environment=SECRETS) as gateway,
+        httpx.Client(base_url=gateway.url, timeout=20) as browser,
+    ):
+        for path in ("/ui/", "/ui/decisions", "/ui/api/overview", "/metrics"):
+            refused = browser.get(path, headers=bob)
+            assert refused.status_code == 403, path
+            assert "dashboard = false" in refused.text
+            assert browser.get(path, headers=BEARER).status_code == 200, path
+        assert log_in(browser, SECRETS["BOB"]).status_code == 403
+        assert COOKIE not in browser.cookies
+        browser.cookies.set(COOKIE, token(replace(ANN, name="bob", sha256=sha256("BOB"))))
+        assert browser.get("/ui/models").status_code == 403
+        assert browser.get("/v1/models", headers=bob).status_code == 200

@@ -20,7 +20,7 @@ from onehead.dashboard.shell import Frame, notice, page
 from onehead.gateway.accounts import Unauthorized
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.http import read_body
-from onehead.gateway.web import gateway
+from onehead.gateway.web import gateway, overseer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -51,7 +51,7 @@ async def login(request: Request, patience: Patience) -> Response:
     accounts = gateway(request).state.accounts
     given = fields.get("key", "").strip()
     try:
-        key = accounts.identify({"authorization": f"Bearer {given}"})
+        key = overseer(accounts.identify({"authorization": f"Bearer {given}"}))
     except Unauthorized:
         patience.wrong(address)
         wrong = "This key is not known here; check it." if given else "Give a key."
