@@ -154,5 +154,5 @@ def marks(n: int) -> str:
     return ", ".join("?" * n)
 
 
-def _lowered(text: object) -> object:
+def _lowered(text: Any) -> Any:
     return text.lower() if isinstance(text, str) else text
