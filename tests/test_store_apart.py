@@ -129,3 +129,17 @@ def test_without_such_a_process_the_worker_writes_by_itself(
     assert isinstance(writer._batches.desk, Desk)
     with Store.open(store_url) as store:
         assert store.count() == 1
+
+
+def test_no_module_of_the_folder_where_it_starts_is_run(
+    store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "msgspec.py").write_text("raise SystemExit(3)\n", "utf-8")
+    monkeypatch.chdir(tmp_path)
+    writer = Writer(settings(store_url, tmp_path / "spill"), apart=True)
+    writer.start()
+    try:
+        assert writer.wait_for_spend(20)
+        assert pid_of(writer)
+    finally:
+        assert writer.close(20)

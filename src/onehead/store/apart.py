@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _LENGTH: Final = struct.Struct("<I")
 _END_S: Final = 5.0
+_RUN: Final = "import sys; sys.path = {path!r}; from onehead.store.clerk import main; main()"
+"""Modules come from where this process has them, not from whatever folder it was started in."""
 
 
 class Open(msgspec.Struct, tag=True):
@@ -83,8 +85,8 @@ class Apart:
         """Start the process; OSError where there cannot be one."""
         if self._process is not None:
             return
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "onehead.store.clerk"],
+        self._process = subprocess.Popen(  # noqa: S603  (this interpreter, this package)
+            [sys.executable, "-P", "-c", _RUN.format(path=sys.path)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         try:

@@ -68,7 +68,3 @@ def main() -> None:
     if desk is not None:
         desk.close()
     os._exit(0)  # the pipe of replies may be broken; nothing is left to be flushed
-
-
-if __name__ == "__main__":
-    main()
