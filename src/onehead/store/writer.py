@@ -1,8 +1,9 @@
 """The background writer of one worker: what the gateway logs reaches the database without waiting for it.
 
-`put` appends to the worker's journal and returns. One thread reads the journal and writes batches. While
-the database is away the journal grows and the thread tries again; what a killed worker left is written
-by whoever starts next. Records that were written before are recognised by their id.
+`put` appends to the worker's journal and returns. One thread reads the journal and has batches written, by
+itself or by a process beside it (`apart`). While the database is away the journal grows and the thread
+tries again; what a killed worker left is written by whoever starts next. Records that were written
+before are recognised by their id.
 """
 
 from __future__ import annotations
