@@ -42,9 +42,19 @@ class Target:
         return f"http://127.0.0.1:{self.port}{PATH}"
 
     def memory_mb(self) -> float:
-        """Resident memory of its process."""
-        status = Path(f"/proc/{self.pid}/status").read_text("utf-8")
-        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+        """Resident memory of its process and of those that it has started."""
+        return sum(map(_resident_mb, [self.pid, *_children(self.pid)]))
+
+
+def _resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text("utf-8")
+    return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def _children(pid: int) -> list[int]:
+    threads = Path(f"/proc/{pid}/task").glob("*/children")
+    found = [int(child) for one in threads for child in one.read_text("utf-8").split()]
+    return found + [further for child in found for further in _children(child)]
 
 
 def free_port() -> int:

@@ -88,7 +88,7 @@ def _soak(document: dict[str, Any]) -> str:
     early = steps[min(1, len(steps) - 1)]
     return (
         f"### Many requests\n\n{document['answered']:,} requests over {document['connections']} "
-        f"connections: the worker has {early['memory_mb']:.0f} MB after the first "
+        f"connections: the gateway has {early['memory_mb']:.0f} MB after the first "
         f"{early['answered']:,} and {memory[-1]:.0f} MB at the end, {max(memory):.0f} MB at most. The log "
         f"holds {log['answered']:,} answers, and {log['others']:,} of requests whose client was stopped "
         f"before the answer; it sums to ${log['usd']:.6f}, recomputed ${document['usd_recomputed']:.6f}.\n\n"

@@ -2,8 +2,9 @@
 
     python benchmarks/soak.py [--requests 200000]
 
-Needs wrk. Writes benchmarks/results/soak.json: the worker's resident memory after every few
-seconds, what wrk saw, and what the log holds in the end: every answer that was given, and its cost.
+Needs wrk. Writes benchmarks/results/soak.json: the resident memory of the worker and of its log's process
+after every few seconds, what wrk saw, and what the log holds in the end: every answer that was given, and
+its cost.
 """
 
 from __future__ import annotations

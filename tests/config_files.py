@@ -91,6 +91,7 @@ requests_per_minute = 60
 tokens_per_minute = 100000
 models = ["strong", "cheap"]
 deny = ["cheap"]
+dashboard = false
 max_cost_usd = 0.1
 willingness_to_pay = "cheap"
 

@@ -150,14 +150,17 @@ def settings(url: object, folder: Path, **changes: Any) -> Any:
     return SimpleNamespace(**(given | changes))
 
 
-@pytest.fixture
-def make_writer(store_url: str, tmp_path: Path) -> Iterator[Callable[..., Writer]]:
-    """Writers to `store_url`, closed in the end."""
+@pytest.fixture(params=["thread", "process"])
+def make_writer(
+    request: pytest.FixtureRequest, store_url: str, tmp_path: Path
+) -> Iterator[Callable[..., Writer]]:
+    """Writers to `store_url` of either kind, closed in the end."""
+    apart = request.param == "process"
     made: list[Writer] = []
 
     def make(url: object = store_url, *, limit_bytes: int = 1 << 30, **changes: Any) -> Writer:
         spill = tmp_path / "spill"
-        writer = Writer(settings(url, spill, **changes), limit_bytes=limit_bytes)
+        writer = Writer(settings(url, spill, **changes), limit_bytes=limit_bytes, apart=apart)
         writer.start()
         made.append(writer)
         return writer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import httpx
@@ -13,7 +14,9 @@ from dashboards import dashboard, send_traffic
 
 from onehead.config import KeyConfig
 from onehead.dashboard import session
+from onehead.dashboard.patience import MOST, Patience
 from onehead.dashboard.session import COOKIE, safe_next, token
+from onehead.gateway.errors import GatewayError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +33,13 @@ name = "bob"
 key = "${BOB}"
 """
 SECRETS = {"ANN": "sk-ann-0123456789abcdef", "BOB": "sk-bob-0123456789abcdef"}
-ANN = KeyConfig(name="ann", sha256=hashlib.sha256(SECRETS["ANN"].encode()).hexdigest())
+
+
+def sha256(name: str) -> str:
+    return hashlib.sha256(SECRETS[name].encode()).hexdigest()
+
+
+ANN = KeyConfig(name="ann", sha256=sha256("ANN"))
 BEARER = {"authorization": f"Bearer {SECRETS['ANN']}"}
 
 
@@ -225,3 +234,49 @@ def test_a_body_that_is_no_form(browser: httpx.Client) -> None:
     response = browser.post("/ui/login", content=b"\xff\xfe=%zz&" + b"a&" * 50)
     assert response.status_code == 400
     assert browser.post("/ui/login", content=b"key=" + b"x" * 20_000).status_code == 413
+
+
+def test_keys_cannot_be_guessed_at_the_login(tmp_path: Path) -> None:
+    with (
+        dashboard(tmp_path, keys=KEYS, environment=SECRETS) as gateway,
+        httpx.Client(base_url=gateway.url, timeout=20) as browser,
+    ):
+        assert [log_in(browser, f"sk-{n}").status_code for n in range(MOST)] == [401] * MOST
+        late = log_in(browser)  # the right key, but who knows that it was not guessed
+        assert late.status_code == 429
+        assert 0 < int(late.headers["retry-after"]) <= 61
+        assert "too many wrong keys" in late.text
+        assert COOKIE not in browser.cookies
+        assert browser.get("/ui/models", headers=BEARER).status_code == 200
+
+
+def test_patience_comes_back_and_is_for_each_address() -> None:
+    now = 1000.0
+    patience = Patience(lambda: now)
+    for _ in range(MOST):
+        patience.check("one")
+        patience.wrong("one")
+    with pytest.raises(GatewayError, match="in 61 seconds"):
+        patience.check("one")
+    patience.check("other")
+    now += 61
+    patience.check("one")
+
+
+def test_a_key_may_be_kept_from_what_all_keys_do(tmp_path: Path) -> None:
+    keys = f"{KEYS}dashboard = false\n"  # bob's
+    bob = {"authorization": f"Bearer {SECRETS['BOB']}"}
+    with (
+        dashboard(tmp_path, keys=keys, environment=SECRETS) as gateway,
+        httpx.Client(base_url=gateway.url, timeout=20) as browser,
+    ):
+        for path in ("/ui/", "/ui/decisions", "/ui/api/overview", "/metrics"):
+            refused = browser.get(path, headers=bob)
+            assert refused.status_code == 403, path
+            assert "dashboard = false" in refused.text
+            assert browser.get(path, headers=BEARER).status_code == 200, path
+        assert log_in(browser, SECRETS["BOB"]).status_code == 403
+        assert COOKIE not in browser.cookies
+        browser.cookies.set(COOKIE, token(replace(ANN, name="bob", sha256=sha256("BOB"))))
+        assert browser.get("/ui/models").status_code == 403
+        assert browser.get("/v1/models", headers=bob).status_code == 200

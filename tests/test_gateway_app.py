@@ -21,6 +21,7 @@ from gateways import (
 )
 
 from onehead import Router
+from onehead.router.decision import INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -200,6 +201,10 @@ def test_decisions_alone_in_a_batch_and_here_agree(tmp_path: Path) -> None:
                 for one in alone.estimates:
                     assert here[one.model]["quality"] == one.quality
                     assert here[one.model]["cost_usd"] == pytest.approx(one.cost_usd, rel=1e-5)
+                    ends = [getattr(one, name) for name in INTERVAL]
+                    assert None not in ends[:2]
+                    found = [here[one.model][name] for name in INTERVAL]
+                    assert found == [end and pytest.approx(end, rel=1e-4) for end in ends]
 
 
 def test_a_decision_needs_no_upstream_but_an_answer_does(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ from onehead.gateway.planner import Planner
 from onehead.gateway.together import Together
 from onehead.gateway.valuing import Case, Value, Valuer
 from onehead.gateway.wire import Asked, Body, Options, asked_of
+from onehead.pool import ModelCard, Pool
 from onehead.predictors import Estimates
+from onehead.spread import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,6 +65,7 @@ def fleet(cached: float = 1.0, **limits: object) -> Fleet:
         models=models, ids=(CHEAP, STRONG), columns=np.array([0, 1]), input_price=prices,
         output_price=prices, cached_price=prices * cached, request_usd=np.zeros(2),
         fixed=np.zeros(2, bool), presets={"cheap": 1e-4, "balanced": 1e-2, "best": 1.0},
+        spread=Spread(Pool((ModelCard(CHEAP), ModelCard(STRONG))), {}),
     )  # fmt: skip
 
 
@@ -188,6 +191,14 @@ def test_a_conversation_that_fits_no_window_says_so_as_openai_does() -> None:
     assert plan(made, asked("word " * 40)).order
     with pytest.raises(GatewayError, match="80 asked for"):
         plan(made, asked("word " * 40, max_tokens=80))
+    # So for the models that may be asked, whoever else is kept away by a list.
+    with pytest.raises(GatewayError, match="strong is not among the models") as caught:
+        plan(made, asked("word " * 500), models=(CHEAP,))
+    assert (caught.value.status, caught.value.code) == (400, "context_length_exceeded")
+    denied = KeyConfig(name="k", sha256="0" * 64, deny=(CHEAP, STRONG))
+    with pytest.raises(GatewayError, match="not allowed for this key") as caught:
+        plan(made, asked("word " * 500), denied)
+    assert (caught.value.status, caught.value.code) == (422, "no_eligible_model")
 
 
 def test_the_callers_list_the_keys_list_and_the_ceiling_all_count() -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from onehead.gateway.limit import Limit
 from onehead.gateway.upstream import Answer
 from onehead.gateway.upstream.gate import Gate
 from onehead.gateway.upstream.hedge import hedged
-from onehead.gateway.upstream.limit import Limit
 from onehead.gateway.upstream.watch import Watch
 
 if TYPE_CHECKING:

@@ -196,6 +196,9 @@ def test_two_workers_share_metrics_and_the_store_and_survive_a_kill(tmp_path: Pa
         server.wait_for(r"worker \d started", 3)
         for _ in range(20):
             assert ask(server)[0] == 200
+        while (there := len(logged(tmp_path))) != 60:  # what the killed one left is written too
+            assert time.monotonic() < end, there
+            time.sleep(0.1)
         assert server.stop() == 0
         assert "Traceback" not in server.said()
     assert len(logged(tmp_path)) == 60

@@ -144,7 +144,8 @@ def test_filters_find_what_they_name(store: Store) -> None:
         "mode": record(NOON + 13, mode="shadow"),
         "session": record(NOON + 14, session="s-1"),
         "text": record(NOON + 15, prompt="Prove 100% of Fermat_s theorem!"),
-        "cost": record(NOON + 16, cost_usd=0.5),
+        "script": record(NOON + 16, prompt="Wo liegt ÜBERLINGEN, und wo Ørsted?"),
+        "cost": record(NOON + 17, cost_usd=0.5),
     }
     store.write([*plain, *found.values()])
     asked = {
@@ -154,6 +155,7 @@ def test_filters_find_what_they_name(store: Store) -> None:
         "mode": Filter(mode="shadow"),
         "session": Filter(session="s-1"),
         "text": Filter(text="100% of FERMAT_S theorem!"),
+        "script": Filter(text="überlingen, und wo ørSTED"),
         "cost": Filter(min_cost_usd=0.5),
     }
     for name, wanted in asked.items():
@@ -330,7 +332,7 @@ def test_deleting_takes_feedback_along_and_leaves_the_rest(
 
 
 def test_prompts_are_kept_as_the_policy_says() -> None:
-    vector = np.array([0.5, -1.0], np.float32)
+    vector = np.array([0.5, -1.0], np.float16)
     assert prompt_fields("none", "secret", vector) == {}
     hashed = prompt_fields("hash", "secret", vector)
     assert set(hashed) == {"prompt_hash", "embedding"}

@@ -115,6 +115,8 @@ def _key_line(key: dict[str, Any]) -> str:
         parts.append(f"at most ${key['max_cost_usd']:g} a request")
     if key["willingness_to_pay"] is not None:
         parts.append(f"willingness to pay {_amount(key['willingness_to_pay'])}")
+    if not key["dashboard"]:
+        parts.append("no dashboard")
     return f"{key['name']}: {', '.join(parts) or 'no budget, no limits'}"
 
 

@@ -167,6 +167,12 @@ class KeyConfig:
             "that of `[routing]`",
         ),
     )
+    dashboard: bool = field(
+        default=True,
+        metadata=about(
+            Flag(), "Whether it opens the dashboard and the metrics, which show what all keys do."
+        ),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

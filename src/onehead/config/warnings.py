@@ -61,5 +61,5 @@ def _model(model: ModelConfig) -> Iterator[str]:
         yield "sends its key over http:// without encryption; use https:// beyond a private network."
     if not keyed and parts.scheme == "https" and not local:
         yield "has no api_key: most hosted upstreams refuse calls without one."
-    if model.context_window is None:
+    if model.auto and model.context_window is None:
         yield "has no context_window: prompts that are too long for it are not kept away."

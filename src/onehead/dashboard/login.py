@@ -20,10 +20,12 @@ from onehead.dashboard.shell import Frame, notice, page
 from onehead.gateway.accounts import Unauthorized
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.http import read_body
-from onehead.gateway.web import gateway
+from onehead.gateway.web import gateway, overseer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
+
+    from onehead.dashboard.patience import Patience
 
 _MOST_BYTES = 16_384
 _WITHIN_S = 10.0
@@ -39,16 +41,19 @@ async def login_form(request: Request) -> Response:
     return RedirectResponse(following, 303)
 
 
-async def login(request: Request) -> Response:
+async def login(request: Request, patience: Patience) -> Response:
     """`POST /ui/login`: a key for a session."""
     check_origin(request, marked=False)
+    address = request.client.host if request.client else ""
+    patience.check(address)
     fields = await _fields(request)
     following = safe_next(fields.get("next"))
     accounts = gateway(request).state.accounts
     given = fields.get("key", "").strip()
     try:
-        key = accounts.identify({"authorization": f"Bearer {given}"})
+        key = overseer(accounts.identify({"authorization": f"Bearer {given}"}))
     except Unauthorized:
+        patience.wrong(address)
         wrong = "This key is not known here; check it." if given else "Give a key."
         return HTMLResponse(_form(following, wrong), 401)
     response = RedirectResponse(following, 303)

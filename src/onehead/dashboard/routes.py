@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import wraps
+import math
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from starlette.responses import HTMLResponse, RedirectResponse, Response
@@ -13,6 +14,7 @@ from starlette.routing import Route
 from onehead.dashboard import actions, playground, views
 from onehead.dashboard.context import Contexts
 from onehead.dashboard.login import login, login_form, logout
+from onehead.dashboard.patience import Patience
 from onehead.dashboard.session import LoginNeeded, check_origin, login_address, secured, viewer
 from onehead.dashboard.shell import Frame, notice, page
 from onehead.dashboard.static import asset
@@ -36,7 +38,7 @@ log = logging.getLogger("onehead.dashboard")
 
 def routes() -> list[BaseRoute]:
     """The routes, for one app; `request.app.state.gateway` must be the gateway."""
-    contexts = Contexts()
+    contexts, patience = Contexts(), Patience()
 
     def visit(request: Request) -> Visit:
         key = viewer(request)
@@ -46,7 +48,7 @@ def routes() -> list[BaseRoute]:
         Route("/ui", _to_start),
         Route("/ui/assets/{name}", asset),
         Route("/ui/login", _plain(login_form), methods=["GET"]),
-        Route("/ui/login", _plain(login), methods=["POST"]),
+        Route("/ui/login", _plain(partial(login, patience=patience)), methods=["POST"]),
         Route("/ui/logout", _plain(logout), methods=["POST"]),
         Route("/ui/api/feedback", _acts(visit, actions.feedback), methods=["POST"]),
         Route("/ui/api/estimate", _acts(visit, playground.estimate), methods=["POST"]),
@@ -79,7 +81,6 @@ async def _nowhere(request: Request) -> Response:
 def _plain(handler: Answer) -> Answer:
     """A page that needs no session."""
 
-    @wraps(handler)
     async def answer(request: Request) -> Response:
         try:
             return secured(await handler(request))
@@ -151,4 +152,7 @@ def _error_page(error: OneheadError) -> Response:
     html = page(
         Frame("", "This did not work", bare=told.status in (401, 403)), notice(str(told), bad=True)
     )
-    return secured(HTMLResponse(html, told.status))
+    response = HTMLResponse(html, told.status)
+    if told.retry_after is not None:
+        response.headers["retry-after"] = str(math.ceil(told.retry_after))
+    return secured(response)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from onehead.gateway.errors import GatewayError
-from onehead.gateway.web import gateway
+from onehead.gateway.web import gateway, overseer
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -66,7 +66,7 @@ def viewer(request: Request) -> KeyConfig | None:
 
     Raises:
         LoginNeeded: neither a session nor a key.
-        GatewayError: a wrong key (401), or another site's address for an open gateway (403).
+        GatewayError: a wrong key (401), one that opens no pages (403), or another site's address for an open gateway (403).
     """
     app = gateway(request)
     keys = app.config.keys
@@ -75,11 +75,11 @@ def viewer(request: Request) -> KeyConfig | None:
         return None
     found = _of_cookie(request.cookies.get(COOKIE, ""), keys)
     if found is not None:
-        return found
+        return overseer(found)
     names = ("authorization", "x-api-key", "api-key")
     if not any(name in request.headers for name in names):
         raise LoginNeeded
-    return app.state.accounts.identify(request.headers)
+    return overseer(app.state.accounts.identify(request.headers))
 
 
 def check_origin(request: Request, *, marked: bool) -> None:

@@ -29,6 +29,7 @@ from onehead.gateway.web import (
     on_not_allowed,
     on_not_found,
     on_unexpected,
+    overseer,
 )
 
 if TYPE_CHECKING:
@@ -213,7 +214,7 @@ class App:
         return PlainTextResponse("not ready\n", status_code=503)
 
     async def _metrics(self, request: Request) -> Response:
-        identify(request)
+        overseer(identify(request))
         metrics = self.state.parts.metrics
         metrics.observe(self)
         body, content_type = metrics.render()

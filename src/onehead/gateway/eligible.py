@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from onehead.features import tokenizer
 from onehead.gateway.errors import GatewayError
@@ -25,8 +26,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Obstacles:
+class Obstacles(msgspec.Struct, frozen=True):
     """Why each model may not answer, None where it may; in the order of the models given.
 
     resting: positions of models that only an open breaker keeps away, the last to be tried
@@ -114,11 +114,13 @@ def obstacles(
     """
     tokens: int | None = None
     reasons: list[str | None] = []
-    too_long = 0
+    unlisted = too_long = 0
     rough = asked.chars * _MOST_PER_CHAR
     asked_output = asked.output_tokens or 0
     for model in models:
-        reason = _permission(model.id, key, allowed) or _capability(model, asked)
+        reason = _permission(model.id, key, allowed)
+        unlisted += reason is not None
+        reason = reason or _capability(model, asked)
         window = model.context_window
         if reason is None and window is not None and rough + asked_output > window:
             tokens = count_tokens(asked) if tokens is None else tokens
@@ -127,7 +129,8 @@ def obstacles(
         if reason is None and need_upstream and not model.has_upstream:
             reason = "has no upstream here"
         reasons.append(reason)
-    only_length = bool(too_long) and too_long == sum(map(bool, reasons))
+    # Among those that may be asked at all: a client that is told so shortens its conversation.
+    only_length = bool(too_long) and too_long + unlisted == sum(map(bool, reasons))
     resting = () if is_open is None else _keep_off(reasons, models, is_open)
     return Obstacles(tuple(reasons), only_length, resting)
 

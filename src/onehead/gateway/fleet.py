@@ -16,7 +16,9 @@ from onehead.config import ModelConfig
 from onehead.errors import ConfigError, did_you_mean
 from onehead.gateway.wire.options import is_auto
 from onehead.policy import presets
+from onehead.pool import Pool
 from onehead.predictors.network import round_digits
+from onehead.spread import Spread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,6 +43,7 @@ class Fleet:
     input_price, output_price, cached_price, request_usd: USD per token, and per call [a]
     fixed: whether the router knows the cost of a row in USD only, bool [a]
     presets: named willingness to pay for this pool at these prices
+    spread: how far true costs and lengths lie from estimated ones
     """
 
     models: Mapping[str, ModelConfig]
@@ -52,6 +55,7 @@ class Fleet:
     request_usd: NDArray[np.float64]
     fixed: NDArray[np.bool_]
     presets: Mapping[str, float]
+    spread: Spread
 
     @cached_property
     def some_fixed(self) -> bool:
@@ -122,6 +126,7 @@ def fleet_of(config: Config, manifest: Manifest) -> Fleet:
         request_usd=np.array([model.request_usd for model in chosen]),
         fixed=np.array([card.cost_basis == "usd" for card in cards]),
         presets={},
+        spread=_spread(chosen, cards, manifest),
     )
     named = _repriced(fleet, cards, manifest) if config.models else manifest.presets
     return replace(fleet, presets=dict(named))
@@ -162,6 +167,27 @@ def _profile(model: ModelConfig, manifest: Manifest) -> str:
         "Set like to one of its models (onehead models list), teach it this one (onehead models "
         "add), or set auto = false to call it by name only."
     )
+
+
+def _spread(
+    chosen: Sequence[ModelConfig], cards: Sequence[ModelCard], manifest: Manifest
+) -> Spread:
+    """The spread of the configured models: that of their profiles, at the prices in force."""
+    priced = [
+        replace(
+            card,
+            id=model.id,
+            input_usd_per_million=model.input_usd_per_million or 0.0,
+            output_usd_per_million=model.output_usd_per_million or 0.0,
+        )
+        for model, card in zip(chosen, cards, strict=True)
+    ]
+    bands = {
+        model.id: manifest.spread[card.id]
+        for model, card in zip(chosen, cards, strict=True)
+        if card.id in manifest.spread
+    }
+    return Spread(Pool(tuple(priced)), bands)
 
 
 def _cached(model: ModelConfig) -> float | None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from onehead.gateway.errors import GatewayError
+from onehead.gateway.limit import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,10 +49,11 @@ async def read_body(
     stated = headers.get("content-length", "0")
     if stated.isdecimal() and int(stated) > most_bytes:
         raise _too_large(most_bytes)
+    loop = asyncio.get_running_loop()
     parts: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout(within_s):
+        with Limit(loop, loop.time() + within_s):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":
@@ -83,10 +85,11 @@ class Watch:
     __slots__ = ("_handle", "_receive", "_task", "_watcher", "gone")
 
     def __init__(self, receive: Receive, *, after_s: float = 0.05) -> None:
+        loop = asyncio.get_running_loop()
         self._receive = receive
-        self._task = asyncio.current_task()
+        self._task = asyncio.current_task(loop)
         self._watcher: asyncio.Task[None] | None = None
-        self._handle = asyncio.get_running_loop().call_later(after_s, self._begin)
+        self._handle = loop.call_later(after_s, self._begin)
         self.gone = False
 
     def end(self) -> None:

@@ -31,7 +31,7 @@ class Parts:
     async def open(cls, config: Config) -> Parts:
         """Start them; a store that is away does not hinder it. MissingExtraError without `otel`."""
         tracing = tracing_from_environment()
-        writer = Writer(config.store)
+        writer = Writer(config.store, apart=True)
         writer.start()
         if any(key.budget_usd is not None for key in config.keys):
             await asyncio.to_thread(writer.wait_for_spend, _SPEND_S)

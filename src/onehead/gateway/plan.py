@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
 
 from onehead import policy
 from onehead.policy import UNCONSTRAINED, Choice, Constraints
+from onehead.predictors import Estimates
+from onehead.router.decision import INTERVAL, digits
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from onehead.gateway.eligible import Obstacles
+    from onehead.spread import Spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +32,13 @@ class Terms:
     session: str | None
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(msgspec.Struct):
     """What was decided for one request.
 
     order: models to try, the chosen one first
     columns: the policy's view: quality, cost and choice over the fleet's rows, one prompt
+    tokens: that each is expected to read of the routing text and to write [2, a], of which the
+        conversation has `reading` times as many, and `answers` are asked for
     """
 
     order: list[str]
@@ -49,10 +55,15 @@ class Plan:
     held: bool = False
     text: str | None = None
     features: NDArray[np.float32] | None = None
+    half: NDArray[np.float16] | None = None
     memory_keys: tuple[str, ...] = ()
+    tokens: NDArray[np.float64] | None = None
+    reading: float = 1.0
+    answers: int = 1
+    spread: Spread | None = None
     input_tokens: float = 0.0
     output_tokens: float = 0.0
-    ids: tuple[str, ...] = field(default=())
+    ids: tuple[str, ...] = ()
 
     @property
     def predicted_quality(self) -> float | None:
@@ -92,6 +103,21 @@ class Plan:
             )
         ]  # fmt: skip
 
+    def intervals(self) -> list[tuple[float | None, ...]]:
+        """For each model the ends of its cost, the length of its answer, and the ends of that."""
+        if self.spread is None or self.tokens is None:
+            return [(None,) * 5 for _ in self.ids]
+        assert self.quality is not None  # noqa: S101  (they come together)
+        assert self.cost_usd is not None  # noqa: S101
+        tokens = self.tokens * np.array([[self.reading], [float(self.answers)]])
+        expected = Estimates(self.quality, self.cost_usd, np.ones(1), tokens[None])
+        found = self.spread.around(expected)
+        columns = (
+            found.cost_usd_low, found.cost_usd_high, tokens[1:],
+            found.output_tokens_low, found.output_tokens_high,
+        )  # fmt: skip
+        return list(zip(*(map(digits, column[0].tolist()) for column in columns), strict=True))
+
     def reason(self) -> str:
         """Why this model, in words."""
         if self.choice is None or self.terms is None or self.quality is None:
@@ -126,7 +152,10 @@ def decision_document(plan: Plan) -> dict[str, Any]:
                 "reward": reward if abs(reward) < float("inf") else None,
                 "eligible": why_not is None,
                 "why_not": why_not,
+                **dict(zip(INTERVAL, ends, strict=True)),
             }
-            for name, quality, cost, reward, why_not in plan.estimates()
+            for (name, quality, cost, reward, why_not), ends in zip(
+                plan.estimates(), plan.intervals(), strict=False
+            )
         ],
     }

@@ -231,7 +231,8 @@ class Planner:
             order, terms=terms, chosen=ids[row], confidence=value.confidence,
             quality=value.quality, cost_usd=cost, choice=choice, constraints=constraints,
             obstacles=kept, row=row, incumbent=incumbent, ids=ids, text=case.text,
-            features=value.features, input_tokens=read * case.reading, output_tokens=written,
+            features=value.features, half=value.half, tokens=value.tokens, reading=case.reading,
+            answers=case.answers, spread=self.fleet.spread, input_tokens=read * case.reading, output_tokens=written,
         )  # fmt: skip
 
     def _discounted(self, case: Case, value: Value, incumbent: str) -> NDArray[np.float64]:

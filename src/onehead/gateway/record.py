@@ -125,4 +125,4 @@ def _prompt(plan: Plan | None, prompts: str) -> dict[str, Any]:
     """What the policy keeps of the prompt: its routing text and its features."""
     if prompts == "none" or plan is None or plan.text is None:
         return {}
-    return prompt_fields(prompts, plan.text, plan.features)
+    return prompt_fields(prompts, plan.text, plan.half)

@@ -6,9 +6,9 @@ quality and cost matters. What a single request adds to that is the planner's.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
 import numpy as np
 
 from onehead.policy import choose_each
@@ -35,8 +35,7 @@ class Estimating(Protocol):
         """Estimates [n, m] from features."""
 
 
-@dataclass(slots=True)
-class Case:
+class Case(msgspec.Struct):
     """A turn to be valued.
 
     reading: how many times the tokens of the routing text the conversation has
@@ -53,14 +52,13 @@ class Case:
     reward: RewardKind
 
 
-@dataclass(slots=True)
-class Value:
+class Value(msgspec.Struct):
     """What a fleet's models, a in number, are worth to one case.
 
     quality, cost_usd: [1, a]
     tokens: that each is expected to read of the routing text and to write, [2, a]; NaN where only
         dollars are known
-    features: what the router saw [d]
+    features: what the router saw [d]; `half` the same in half precision, as it is logged
     free: the choice where nothing constrains it
     """
 
@@ -69,6 +67,7 @@ class Value:
     tokens: Floats
     confidence: float
     features: NDArray[np.float32]
+    half: NDArray[np.float16]
     free: Choice
 
     def amounts(self, row: int) -> tuple[float, float]:
@@ -101,11 +100,14 @@ class Valuer:
             answers=np.array([[float(case.answers)] for case in cases]),
         )  # fmt: skip
         choices = self._choices(cases, quality, cost)
-        confidence = estimates.confidence.tolist()
+        confidence, half = estimates.confidence.tolist(), features.astype(np.float16)
         return [
-            Value(quality[n : n + 1], cost[n : n + 1], tokens[n], confidence[n], features[n], free)
+            Value(
+                quality[n : n + 1], cost[n : n + 1], tokens[n], confidence[n],
+                features[n], half[n], free,
+            )
             for n, free in enumerate(choices)
-        ]
+        ]  # fmt: skip
 
     def _choices(self, cases: Sequence[Case], quality: Floats, cost: Floats) -> list[Choice]:
         """The unconstrained choice of each case."""

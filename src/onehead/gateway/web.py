@@ -33,6 +33,19 @@ def identify(request: Request) -> KeyConfig | None:
     return gateway(request).state.identify(request.headers)
 
 
+def overseer(key: KeyConfig | None) -> KeyConfig | None:
+    """The key, where it may see what all keys do; GatewayError (403) where it may not."""
+    if key is not None and not key.dashboard:
+        raise GatewayError(
+            f"the key {key.name!r} does not open the dashboard and the metrics (dashboard = false); "
+            "use another one.",
+            status=403,
+            kind="permission_error",
+            code="dashboard_not_allowed",
+        )
+    return key
+
+
 def json_response(document: Any, status: int = 200) -> Response:
     """A JSON document."""
     return Response(msgspec.json.encode(document), status, media_type="application/json")

@@ -16,6 +16,16 @@ if TYPE_CHECKING:
     from onehead.spread import Spread
 
 
+INTERVAL = (
+    "cost_usd_low",
+    "cost_usd_high",
+    "output_tokens",
+    "output_tokens_low",
+    "output_tokens_high",
+)
+"""What is told of each model's cost and length beside the estimates that decide."""
+
+
 @dataclass(frozen=True, slots=True)
 class ModelEstimate:
     """One model of the pool, as estimated for one prompt.
@@ -127,7 +137,7 @@ class Decision:
             found.output_tokens_low,
             found.output_tokens_high,
         )
-        return zip(*(map(_digits, column[0].tolist()) for column in columns), strict=True)
+        return zip(*(map(digits, column[0].tolist()) for column in columns), strict=True)
 
     def to_json(self) -> dict[str, Any]:
         """The decision as JSON values; a reward too low for a number is null."""
@@ -145,17 +155,13 @@ class Decision:
                     "reward": one.reward if math.isfinite(one.reward) else None,
                     "eligible": one.eligible,
                     "why_not": one.why_not,
-                    "cost_usd_low": one.cost_usd_low,
-                    "cost_usd_high": one.cost_usd_high,
-                    "output_tokens": one.output_tokens,
-                    "output_tokens_low": one.output_tokens_low,
-                    "output_tokens_high": one.output_tokens_high,
+                    **{name: getattr(one, name) for name in INTERVAL},
                 }
                 for one in self.estimates
             ],
         }
 
 
-def _digits(value: float) -> float | None:
+def digits(value: float) -> float | None:
     """Six digits, as costs have; None where the value is unknown."""
     return None if math.isnan(value) else float(f"{value:.6g}")

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from onehead.gateway.errors import GatewayError
+from onehead.serve.sending import Gentle, Sender
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,48 +29,6 @@ _LINGER_S: Final = 5.0
 _STALLED_S: Final = 120.0
 """How long a client may take nothing of an answer that waits for it."""
 _TIME_BETWEEN_CHECKS_S: Final = 0.02
-_CONTINUE: Final = b"HTTP/1.1 100 "
-
-
-class _Gentle:
-    """A connection's transport as a response sees it: written in few packets, closed with care.
-
-    The head of a response waits for its first part, and both go out in one system call.
-    """
-
-    __slots__ = ("_close", "_head", "_waits", "_write", "is_closing", "pause_reading", "resume_reading")  # fmt: skip
-
-    def __init__(self, transport: asyncio.Transport, close: Callable[[], None]) -> None:
-        self._write = transport.write
-        self._close = close
-        self._head = b""
-        self._waits = True
-        self.is_closing = transport.is_closing
-        self.pause_reading = transport.pause_reading
-        self.resume_reading = transport.resume_reading
-
-    def write(self, data: bytes) -> None:
-        """Keep the head, or send it with what follows."""
-        if not self._waits:
-            self._write(data)
-        elif self._head:
-            self._waits = False
-            self._write(self._head + data)
-        elif data.startswith(_CONTINUE):
-            self._write(data)
-        else:
-            self._head = data
-
-    def end(self) -> None:
-        """Send a head that nothing follows; the next response begins anew."""
-        if self._waits and self._head:
-            self._write(self._head)
-        self._head, self._waits = b"", True
-
-    def close(self) -> None:
-        """Close the connection when all is sent."""
-        self.end()
-        self._close()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +81,7 @@ class GatewayProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Give a new connection as long for its first headers as any other."""
         super().connection_made(transport)
-        self._gentle = _Gentle(transport, self.close_gently)
+        self._gentle = Gentle(transport, self.close_gently)
         self._await_headers()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -186,6 +145,7 @@ class GatewayProtocol(HttpToolsProtocol):
             return  # the parser stops behind these headers, and `_read_plainly` begins again
         super().on_headers_complete()
         self.cycle.transport = self._gentle  # type: ignore[assignment]
+        self.cycle.send = Sender(self.cycle, self._gentle)  # type: ignore[assignment, method-assign]
         if self.server_state.draining:
             self.cycle.keep_alive = False
 

@@ -5,60 +5,61 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any, Final
-
-import msgspec
+from typing import TYPE_CHECKING, Final
 
 from onehead.errors import OneheadError
-from onehead.store.database import Database, RowRefused
-from onehead.store.ledger import Written, write
-from onehead.store.maintenance import purge
-from onehead.store.migrate import migrate
-from onehead.store.records import DecisionRecord, decoded
+from onehead.store.apart import Apart
+from onehead.store.database import Database
+from onehead.store.desk import Desk
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from onehead.store.records import Record
+    from onehead.store.desk import AnyDesk, Entered, Spent
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
-_YIELD: Final = 32
-_BREATH_S: Final = 1e-5
-"""Long enough that a thread which waits for the interpreter gets it; a sleep of 0 is not."""
-_BAD: Final = (RowRefused, ValueError, TypeError, ArithmeticError)
 _log = logging.getLogger(__name__)
 
 
 class Batches:
-    """The way of payloads into the database, and what is known of its state."""
+    """The way of payloads into the database, and what is known of its state.
 
-    def __init__(self, url: str) -> None:
+    apart: whether a process of its own does the writing; this one does where none can be had
+    """
+
+    def __init__(self, url: str, *, apart: bool = False) -> None:
         self.database = Database(url)
+        self.desk: AnyDesk = Apart(url) if apart else Desk(self.database)
         self.written = 0
         self.waited = False
         self.dropped = 0
         self.down_since: float | None = None
         self.last_error: str | None = None
-        self.sent: dict[str, float] = {}
-        self.ids: list[str] = []
-        self._ready = False
         self._stopping = threading.Event()
+
+    def start(self) -> None:
+        """Start the process, where one is wanted."""
+        if isinstance(self.desk, Apart):
+            try:
+                self.desk.start()
+            except OSError as error:
+                _log.warning("the log is written by the gateway's own process: %s", error)
+                self.desk = Desk(self.database)
 
     def persist(
         self, payloads: Sequence[bytes], while_down: Callable[[], None] | None = None
-    ) -> dict[tuple[str, str], float] | None:
-        """Write records, however long it takes; USD added by (key, day), None if stopped before.
+    ) -> Entered | None:
+        """Write records, however long it takes; what became of them, None if stopped before.
 
-        `sent` and `ids` then tell what the batch held, and `waited`, which the caller resets, that the
-        database was away. `while_down` is called after each failure.
+        `waited`, which the caller resets, then tells that the database was away. `while_down` is
+        called after each failure.
         """
-        records = self._decoded(payloads)
         pause = _FIRST_PAUSE_S
         while True:
             stopping = self._stopping.is_set()
             try:
-                written = self._write(records)
+                entered = self.desk.enter(payloads)
             except OneheadError as error:
                 self.waited = True
                 self.failed(error)
@@ -70,27 +71,25 @@ class Batches:
                 pause = min(2 * pause, _LONGEST_PAUSE_S)
                 continue
             self._answered()
-            self.written += written.new
-            return written.spent
+            self.written += entered.new
+            for why in entered.refused:
+                self._drop(why)
+            return entered
 
-    def spend_rows(self, since_day: str) -> list[Any]:
+    def spend_rows(self, since_day: str) -> list[Spent]:
         """(key, day, USD) from a day on."""
-        self._open()
-        sql = "SELECT key, day, usd FROM spend WHERE day >= ?"
-        rows = self.database.rows(sql, (since_day,))
+        rows = self.desk.spend_rows(since_day)
         self._answered()
         return rows
 
     def purge(self, before: float) -> None:
         """Delete the decisions made before a time."""
-        self._open()
-        purge(self.database, before)
+        self.desk.purge(before)
 
     def failed(self, error: OneheadError) -> None:
         """The database does not do what it should; say so once."""
         self.last_error = str(error)
         self.database.forget()
-        self._ready = False  # it may come back as a new one
         if self.down_since is None:
             self.down_since = time.time()
             _log.warning("the decision log waits on disk: %s", error)
@@ -101,6 +100,7 @@ class Batches:
 
     def close(self) -> None:
         """Close the connections."""
+        self.desk.close()
         self.database.close()
 
     def _answered(self) -> None:
@@ -108,51 +108,7 @@ class Batches:
             _log.warning("the decision log is written again")
             self.down_since = None
 
-    def _open(self) -> None:
-        if not self._ready:
-            migrate(self.database)
-            self._ready = True
-
-    def _decoded(self, payloads: Sequence[bytes]) -> list[Record]:
-        """The records; what the gateway's thread needs the interpreter for goes in between."""
-        records: list[Record] = []
-        self.sent, self.ids = {}, []
-        for place, payload in enumerate(payloads):
-            try:
-                record = decoded(payload)
-            except msgspec.MsgspecError as error:
-                self._drop(error)
-                continue
-            records.append(record)
-            if isinstance(record, DecisionRecord):
-                self.ids.append(record.decision_id)
-                if record.cost_usd is not None and record.cost_usd > 0:
-                    key = record.key or ""
-                    self.sent[key] = self.sent.get(key, 0.0) + record.cost_usd
-            if place % _YIELD == _YIELD - 1:
-                time.sleep(_BREATH_S)
-        return records
-
-    def _write(self, records: Sequence[Record]) -> Written:
-        """Write them together; where some cannot be written at all, each alone, without those."""
-        self._open()
-        try:
-            return write(self.database, records)
-        except _BAD as error:
-            _log.warning("records are written one by one: %s", error)
-        total = Written()
-        for record in records:
-            try:
-                one = write(self.database, [record])
-            except _BAD as error:
-                self._drop(error)
-                continue
-            total.new += one.new
-            for cell, usd in one.spent.items():
-                total.spent[cell] = total.spent.get(cell, 0.0) + usd
-        return total
-
-    def _drop(self, error: Exception) -> None:
+    def _drop(self, why: str) -> None:
         self.dropped += 1
-        self.last_error = f"a record cannot be kept: {error}"
-        _log.warning("a record of the decision log cannot be kept: %s", error)
+        self.last_error = f"a record cannot be kept: {why}"
+        _log.warning("a record of the decision log cannot be kept: %s", why)

@@ -88,14 +88,14 @@ class FeedbackRecord(msgspec.Struct, kw_only=True, array_like=True, tag="feedbac
 Record = DecisionRecord | FeedbackRecord
 
 
-class HasHalf(Protocol):
-    """A vector that can be written in half precision, as numpy's can."""
+class Vector(Protocol):
+    """A vector in half precision, as numpy's are."""
 
-    def astype(self, dtype: str) -> Any:
-        """The vector as numbers of another type."""
+    def tobytes(self) -> bytes:
+        """Its numbers, little-endian."""
 
 
-def prompt_fields(policy: str, text: str, embedding: HasHalf | None) -> dict[str, Any]:
+def prompt_fields(policy: str, text: str, embedding: Vector | None) -> dict[str, Any]:
     """What `policy` lets a record keep of a prompt, as keywords of `DecisionRecord`.
 
     none: nothing. hash: the SHA-256 of the text and its vector in half precision. full: both, and
@@ -108,7 +108,7 @@ def prompt_fields(policy: str, text: str, embedding: HasHalf | None) -> dict[str
     data = text.encode("utf-8", "surrogatepass")
     kept: dict[str, Any] = {"prompt_hash": hashlib.sha256(data).hexdigest()}
     if embedding is not None:
-        kept["embedding"] = embedding.astype("float16").tobytes()
+        kept["embedding"] = embedding.tobytes()
     if policy == "full":
         kept["prompt"] = text
     return kept

@@ -28,10 +28,10 @@ class Spending:
         with self._lock:
             self._waiting[key or ""] += usd
 
-    def arrive(self, spent: Mapping[tuple[str, str], float], sent: Mapping[str, float]) -> None:
+    def arrive(self, spent: Iterable[tuple[str, str, float]], sent: Mapping[str, float]) -> None:
         """The database took a batch: `spent` is what it added, `sent` what had been waiting."""
         with self._lock:
-            for (key, day), usd in spent.items():
+            for key, day, usd in spent:
                 days = self._days.setdefault(key, {})
                 days[day] = days.get(day, 0.0) + usd
             for key, usd in sent.items():

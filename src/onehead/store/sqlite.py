@@ -65,6 +65,8 @@ class SqliteConnection(Connection):
             if self._raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
                 self._raw.execute("PRAGMA journal_mode = WAL")
             self._raw.execute("PRAGMA journal_size_limit = 67108864")
+            # SQLite's own knows only the letters of ASCII.
+            self._raw.create_function("LOWER", 1, _lowered, deterministic=True)
         except sqlite3.Error as error:
             self._raw.close()
             self._fail(error)
@@ -150,3 +152,7 @@ class SqliteConnection(Connection):
 def marks(n: int) -> str:
     """Places for `n` values."""
     return ", ".join("?" * n)
+
+
+def _lowered(text: Any) -> Any:
+    return text.lower() if isinstance(text, str) else text

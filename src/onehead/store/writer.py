@@ -1,8 +1,9 @@
 """The background writer of one worker: what the gateway logs reaches the database without waiting for it.
 
-`put` appends to the worker's journal and returns. One thread reads the journal and writes batches. While
-the database is away the journal grows and the thread tries again; what a killed worker left is written
-by whoever starts next. Records that were written before are recognised by their id.
+`put` appends to the worker's journal and returns. One thread reads the journal and has batches written, by
+itself or by a process beside it (`apart`). While the database is away the journal grows and the thread
+tries again; what a killed worker left is written by whoever starts next. Records that were written
+before are recognised by their id.
 """
 
 from __future__ import annotations
@@ -89,14 +90,20 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
 class Writer:
     """Writes what is `put` from a thread of its own, from `start` to `close`."""
 
-    def __init__(self, config: Settings, *, limit_bytes: int = SPILL_LIMIT_BYTES) -> None:
+    def __init__(
+        self, config: Settings, *, limit_bytes: int = SPILL_LIMIT_BYTES, apart: bool = False
+    ) -> None:
+        """Take where the store is.
+
+        apart: have a process of its own write to the database, which leaves this one its interpreter
+        """
         reveal = getattr(config.url, "reveal", None)
         url = str(reveal() if reveal else config.url)
         self._root = Path(config.spill) if config.spill else spill_folder(url)
         self._retention_days = config.retention_days
         self._memory = config.queue
         self._limit_bytes = limit_bytes
-        self._batches = Batches(url)
+        self._batches = Batches(url, apart=apart)
         self._spending = Spending()
         self._pending: dict[str, str | None] = {}
         self._journal = Journal(None, memory=0)
@@ -232,6 +239,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
+            self._batches.start()
             self._keep_house()
             for folder in self._left:
                 self._adopt(folder)
@@ -252,12 +260,12 @@ class Writer:
     def _drain(self) -> None:
         """Write all that is in the journal; leave it there when closing and the database is away."""
         while payloads := self._journal.read(BATCH):
-            spent = self._batches.persist(payloads, self._journal.sync)
-            if spent is None:
+            entered = self._batches.persist(payloads, self._journal.sync)
+            if entered is None:
                 return
-            self._spending.arrive(spent, self._batches.sent)
+            self._spending.arrive(entered.spent, entered.sent)
             self._count_late(len(payloads))
-            for decision_id in self._batches.ids:
+            for decision_id in entered.ids:
                 self._pending.pop(decision_id, None)
             self._journal.done()
             if len(payloads) < BATCH and not self._closing.is_set():
@@ -284,12 +292,11 @@ class Writer:
                 continue
             self._left_damaged += damaged
             for start in range(0, len(payloads), BATCH):
-                before = self._batches.written
-                spent = self._batches.persist(payloads[start : start + BATCH])
-                if spent is None:
+                entered = self._batches.persist(payloads[start : start + BATCH])
+                if entered is None:
                     return
-                self._spending.arrive(spent, {})
-                self._replayed += self._batches.written - before
+                self._spending.arrive(entered.spent, {})
+                self._replayed += entered.new
                 self._count_late(0)
             path.unlink(missing_ok=True)
 

@@ -1,8 +1,8 @@
 """Calls to the models' upstreams: limits in time, retries, fall-through, breakers and hedging.
 
 - `target`: one model's URLs, headers and limits, prepared
-- `call`: one HTTP call; `watch` times its pieces, `verdict` says what an error means
-- `limit`, `gate`: time for a block, and places for calls
+- `call`: one HTTP call; `direct` sends it, `watch` times its pieces, `verdict` says what an error means
+- `gate`: places for calls
 - `attempts`: a plan of models, walked until one answers; `summary` tells why none did
 - `translator`: a model that a library calls; `translated`: one such call; `library_errors`
 - `relay`: a stream on its way to the client

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 
-from onehead.gateway.upstream.limit import Limit
+from onehead.gateway.limit import Limit
+from onehead.gateway.upstream.direct import NotHttp, Response, send
 from onehead.gateway.upstream.verdict import (
     NO_BODY,
     ErrorBody,
@@ -128,7 +129,7 @@ class Call:
         self._due: float | None = None
         self._total_at = 0.0
         self._watch: Watch | None = None
-        self.response: aiohttp.ClientResponse | None = None
+        self.response: Response | aiohttp.ClientResponse | None = None
         self.status = 0
         self.content_type = ""
         self.headers: list[tuple[str, str]] = []
@@ -145,15 +146,7 @@ class Call:
         now = sockets.loop.time()
         try:
             with Limit(sockets.loop, first_by):
-                self.response = response = await sockets.session.request(
-                    request.method,
-                    target.url(request.path),
-                    data=io.BytesIO(body) if len(body) > COPY_BODY_ABOVE else body or None,
-                    headers=target.headers_with(request.headers),
-                    allow_redirects=False,
-                    proxy=target.proxy,
-                    timeout=target.connect,
-                )
+                self.response = response = await self._sent(request, body)
                 self.first = await response.content.readany()
         except aiohttp.ConnectionTimeoutError:
             patience = target.connect.connect
@@ -163,6 +156,24 @@ class Call:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise self._translated(error) from None
         await self._take(response, request)
+
+    async def _sent(self, request: Request, body: bytes) -> Response | aiohttp.ClientResponse:
+        """The answer's head: directly in the usual case, by aiohttp's session in all others."""
+        target, session = self.target, self._sockets.session
+        if 0 < len(body) <= COPY_BODY_ABOVE and request.method == "POST":
+            head = target.head(request.path, self._sockets.loop)
+            extra = None if head is None else target.beside(request.headers)
+            if head is not None and extra is not None:
+                return await send(session, head, head.data(extra, body), target.connect)
+        return await session.request(
+            request.method,
+            target.url(request.path),
+            data=io.BytesIO(body) if len(body) > COPY_BODY_ABOVE else body or None,
+            headers=target.headers_with(request.headers),
+            allow_redirects=False,
+            proxy=target.proxy,
+            timeout=target.connect,
+        )
 
     async def read(self) -> bytes:
         """The next bytes of the answer; none at its end."""
@@ -225,7 +236,7 @@ class Call:
                 blameless=True,
             ) from None
 
-    async def _take(self, response: aiohttp.ClientResponse, request: Request) -> None:
+    async def _take(self, response: Response | aiohttp.ClientResponse, request: Request) -> None:
         """Decide what the response is from its status, its type and its first bytes."""
         self.status = response.status
         self.content_type = response.headers.get("content-type", "")
@@ -247,7 +258,7 @@ class Call:
         if self.body is not None:
             self.response = None  # complete: there is nothing left to drop
 
-    async def _take_error(self, response: aiohttp.ClientResponse) -> None:
+    async def _take_error(self, response: Response | aiohttp.ClientResponse) -> None:
         self.body = await self._whole(ERROR_BODY_MAX)
         error = read_error(self.body)
         verdict = Verdict.NEXT if self.status < 400 else judge(self.status, error)
@@ -340,7 +351,7 @@ class Call:
             return self._failed(
                 "broken", f"cut off before its first byte ({words})", disconnected=True
             )
-        if isinstance(error, aiohttp.ClientResponseError):
+        if isinstance(error, (aiohttp.ClientResponseError, NotHttp)):
             return self._failed("garbage", f"an answer that is not HTTP ({words})")
         return self._failed(
             "refused", f"the call could not be made ({words})", verdict=Verdict.NEXT

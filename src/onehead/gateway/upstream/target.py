@@ -14,8 +14,10 @@ from onehead.config.urls import is_loopback
 from onehead.errors import ConfigError
 from onehead.gateway.errors import GatewayError
 from onehead.gateway.upstream.call import Call
+from onehead.gateway.upstream.direct import Head
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from onehead.config import ModelConfig, UpstreamConfig
@@ -57,6 +59,7 @@ class Target:
     __slots__ = (
         "_base",
         "_fixed",
+        "_heads",
         "_urls",
         "breaker",
         "connect",
@@ -79,6 +82,7 @@ class Target:
         self.breaker = breaker
         self.in_flight = 0
         self._urls: dict[str, URL] = {}
+        self._heads: dict[str, Head] = {}
         self._base = _base_url(model)
         self.host = self._base.host_port_subcomponent if self._base is not None else model.via
         self.proxy = _proxy(self._base) if self._base is not None else None
@@ -134,6 +138,25 @@ class Target:
                 headers[name] = value
         return headers
 
+    def head(self, path: str, loop: asyncio.AbstractEventLoop) -> Head | None:
+        """What goes before the body of a POST to `path`; None where a proxy has to be told more."""
+        head = self._heads.get(path)
+        if head is None or head.request.loop is not loop:
+            if self.proxy is not None or "?" in path or len(self._heads) >= PREPARED_PATHS:
+                return None
+            head = self._heads[path] = Head(self, self.url(path), loop)
+        return head
+
+    def beside(self, extra: Mapping[str, str]) -> dict[str, str] | None:
+        """Headers of the caller that may stand beside the prepared ones; None where one replaces any."""
+        kept = {}
+        for name, value in extra.items():
+            if name in self.headers and name.lower() not in self._fixed:
+                return None
+            if name.lower() not in self._fixed and value.isprintable():
+                kept[name] = value
+        return kept
+
     def _join(self, path: str) -> URL:
         if self._base is None:
             raise GatewayError(f"model {self.id!r} has no upstream", status=503, code="no_upstream")
@@ -148,7 +171,7 @@ class Target:
     def _headers(self) -> CIMultiDict[str]:
         model = self.model
         headers = CIMultiDict(
-            {
+            {  # all that aiohttp would add by itself, which costs it nothing where they are there
                 "accept": "*/*",
                 "accept-encoding": "identity",  # compressed streams are held back by their coder
                 "content-type": "application/json",

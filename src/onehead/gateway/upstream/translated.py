@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from onehead.gateway.limit import Limit
 from onehead.gateway.upstream.call import Call, CallFailed
 from onehead.gateway.upstream.library_errors import failure_of, told_caller
-from onehead.gateway.upstream.limit import Limit
 from onehead.gateway.upstream.verdict import Verdict
 
 if TYPE_CHECKING:

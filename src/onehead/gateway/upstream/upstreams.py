@@ -97,7 +97,6 @@ class Upstreams:
                         limit=0, keepalive_timeout=KEEP_ALIVE_S, ttl_dns_cache=DNS_S
                     ),
                     cookie_jar=aiohttp.DummyCookieJar(),
-                    skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
                     timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
                 ),
                 gate=Gate(self._config.connections),

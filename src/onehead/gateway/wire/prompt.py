@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
 
 from onehead.errors import UsageError
 from onehead.gateway.errors import GatewayError
@@ -28,8 +29,7 @@ _WRITE = ("/completions", "/responses")
 _LIMITS = ("max_completion_tokens", "max_tokens", "max_output_tokens")
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """One request in the eyes of the router.
 
     messages: the conversation as messages, a system prompt among them; `whole` its routing text,
@@ -51,7 +51,7 @@ class Asked:
     answers: int
     last_user: int
     follows_tools: bool
-    keys: Sequence[str] = field(default=())
+    keys: Sequence[str] = ()
     previous_answer: str | None = None
 
     def text(self, turn: int) -> str:
@@ -188,15 +188,19 @@ def _needs(
     shape = body.get("text") if api == "responses" else body.get("response_format")
     shape = shape.get("format") if api == "responses" and isinstance(shape, dict) else shape
     modalities = body.get("modalities")
-    wanted = {
-        "streaming": body.stream,
-        "tools": bool(tools) or any("tool_calls" in m or m.get("role") == "tool" for m in messages),
-        "vision": bool(kinds & _IMAGES),
-        "audio": bool(kinds & _AUDIO) or (isinstance(modalities, list) and "audio" in modalities),
-        "files": bool(kinds & _FILES),
-        "json_schema": isinstance(shape, dict) and shape.get("type") == "json_schema",
-    }
-    return frozenset([api, *(name for name, needed in wanted.items() if needed)])
+    needs: list[str] = [api]
+    if body.stream:
+        needs.append("streaming")
+    if tools or any("tool_calls" in m or m.get("role") == "tool" for m in messages):
+        needs.append("tools")
+    if isinstance(modalities, list) and "audio" in modalities:
+        needs.append("audio")
+    if isinstance(shape, dict) and shape.get("type") == "json_schema":
+        needs.append("json_schema")
+    if kinds:
+        parts = (("vision", _IMAGES), ("audio", _AUDIO), ("files", _FILES))
+        needs += [name for name, those in parts if not kinds.isdisjoint(those)]
+    return frozenset(needs)
 
 
 def _limit(body: Body) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -13,8 +12,7 @@ if TYPE_CHECKING:
 _MILLIONTH = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """Tokens of one answer.
 
     input: all tokens read, `cached` among them; output: all written, `reasoning` among them.
