@@ -217,6 +217,8 @@ def test_a_willingness_to_pay_that_is_no_amount_is_refused(wtp):
         ({"max_cost_usd": math.inf}, "max cost"),
         ({"min_quality": 1.01}, "min quality"),
         ({"min_quality": math.nan}, "min quality"),
+        ({"max_cost_usd": "a"}, "max cost is 'a'"),
+        ({"min_quality": [0.5]}, "min quality"),
     ],
 )
 def test_constraints_that_cannot_be_meant_are_refused(limits, match):

@@ -245,3 +245,24 @@ def test_public_names() -> None:
     assert onehead.Decision is Decision
     with pytest.raises(AttributeError, match="no attribute 'Rooter'"):
         onehead.Rooter  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({"models": [1]}, r"models is \[1\]; give a list"),
+        ({"models": 5}, "models is 5; give a list"),
+        ({"max_cost_usd": "a"}, "max cost is 'a'"),
+        ({"reward": 3}, "reward 3 is unknown"),
+    ],
+)
+def test_options_of_the_wrong_type_are_refused_in_words(options, match):
+    with pytest.raises(UsageError, match=match):
+        Router.load().route("Hello!", **options)
+
+
+def test_an_allow_list_may_be_anything_that_names_models():
+    router = Router.load()
+    wanted = list(router.pool.ids[:2])
+    assert router.route("Hello!", models=iter(wanted)).model in wanted
+    assert router.route("Hello!", models=wanted[0]).model == wanted[0]

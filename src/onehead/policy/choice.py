@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+_NUMBER = (int, float, np.number)
 TIE = 1e-9
 """Scores nearer than this (relative to the best, at least absolute) count as equal."""
 
@@ -41,10 +42,11 @@ class Constraints:
     models: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.max_cost_usd is not None and not 0 <= self.max_cost_usd < math.inf:
-            raise UsageError(f"max cost is {self.max_cost_usd}; give USD per call, 0 or more.")
-        if self.min_quality is not None and not 0 <= self.min_quality <= 1:
-            raise UsageError(f"min quality is {self.min_quality}; give a number from 0 to 1.")
+        most, least = self.max_cost_usd, self.min_quality
+        if most is not None and not (isinstance(most, _NUMBER) and 0 <= most < math.inf):
+            raise UsageError(f"max cost is {most!r}; give USD per call, 0 or more.")
+        if least is not None and not (isinstance(least, _NUMBER) and 0 <= least <= 1):
+            raise UsageError(f"min quality is {least!r}; give a number from 0 to 1.")
 
 
 UNCONSTRAINED = Constraints()

@@ -70,7 +70,7 @@ def check_kind(kind: str) -> None:
     """UsageError unless `kind` names a reward."""
     if kind not in _KINDS:
         raise UsageError(
-            f"reward {kind!r} is unknown. Choose one of: {', '.join(_KINDS)}.{did_you_mean(kind, _KINDS)}"
+            f"reward {kind!r} is unknown. Choose one of: {', '.join(_KINDS)}.{did_you_mean(str(kind), _KINDS)}"
         )
 
 

@@ -209,7 +209,12 @@ class Router:
         """The allow-list as columns; a bare name is a list of one."""
         if models is None:
             return None
-        return tuple(self.pool.indices([models] if isinstance(models, str) else models))
+        names: tuple[Any, ...] = (models,)
+        if isinstance(models, Iterable) and not isinstance(models, str):
+            names = tuple(models)
+        if not all(isinstance(name, str) for name in names):
+            raise UsageError(f"models is {models!r}; give a list of the router's models by name.")
+        return tuple(self.pool.indices(names))
 
     def _check_encoder(self) -> None:
         """Refuse an encoder whose vectors mean something else than those of the training."""
