@@ -236,3 +236,25 @@ def test_many_open_a_new_log_at_once(databases: int, postgres: Server, tmp_path:
         for thread in threads:
             thread.join()
     assert not failures, failures
+
+
+def test_a_new_file_is_opened_by_many_at_the_same_moment(tmp_path: Path) -> None:
+    """SQLite refuses some of them at once; without another try about one round in thirty failed."""
+    failures: list[BaseException] = []
+
+    def opened(url: str, together: threading.Barrier) -> None:
+        together.wait()
+        try:
+            Store.open(url, patience_s=30).close()
+        except BaseException as error:  # noqa: BLE001  (told in the test's own thread)
+            failures.append(error)
+
+    for number in range(40):
+        together = threading.Barrier(8)
+        url = f"sqlite:///{tmp_path / f'{number}.db'}"
+        threads = [threading.Thread(target=opened, args=(url, together)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failures, failures
