@@ -9,6 +9,7 @@ import sqlite3
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 
 from onehead.cache import EmbeddingCache
+from onehead.encoders import load_encoder
 from onehead.errors import EncoderError, UsageError
 
 
@@ -224,3 +226,25 @@ def test_an_encoder_that_gives_too_few_vectors_is_refused(tmp_path):
 
     with pytest.raises(EncoderError, match=r"shape \(1, 3\) for 2 texts"):
         EmbeddingCache(tmp_path).encode(Short(), ["a", "b"])
+
+
+def test_a_new_cache_is_opened_by_many_at_the_same_moment(tmp_path):
+    """SQLite refuses some of them at once; without another try about one round in sixty failed."""
+    encoder, failures = load_encoder("static"), []
+
+    def encode(directory, together):
+        together.wait()
+        try:
+            EmbeddingCache(directory).encode(encoder, ["a text"])
+        except BaseException as error:  # noqa: BLE001  (told in the test's own thread)
+            failures.append(error)
+
+    for number in range(60):
+        together = threading.Barrier(8)
+        arguments = (tmp_path / str(number), together)
+        threads = [threading.Thread(target=encode, args=arguments) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert not failures, failures

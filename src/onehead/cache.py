@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from onehead.errors import EncoderError, UsageError
+from onehead.write_ahead import write_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -158,7 +159,7 @@ class EmbeddingCache:
         except sqlite3.OperationalError as error:
             raise _unusable(path, error) from error
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            write_ahead(connection, _BUSY_S)
             connection.execute("PRAGMA synchronous = NORMAL")
             with connection:
                 connection.execute(_SCHEMA)

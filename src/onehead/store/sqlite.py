@@ -7,11 +7,11 @@ since the last checkpoint, and never damages the file.
 from __future__ import annotations
 
 import sqlite3
-import time
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from onehead.errors import StoreError
 from onehead.store.database import Connection, RowRefused
+from onehead.write_ahead import write_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,8 +25,6 @@ _AT_ONCE: Final = 50
 """Rows in a statement. The interpreter is given up and taken back for every statement, and each time
 the gateway's thread may have to wait, so a statement for each row is what costs; see
 benchmarks/LOG.md."""
-_AGAIN_S: Final = 0.01
-_BUSY: Final = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
 _AT_FAULT: Final = {
     sqlite3.SQLITE_BUSY: "is locked by another process. Stop what holds it, or wait",
     sqlite3.SQLITE_LOCKED: "is locked by another process. Stop what holds it, or wait",
@@ -65,7 +63,7 @@ class SqliteConnection(Connection):
             self._fail(error)
         try:
             self._raw.execute("PRAGMA synchronous = NORMAL")
-            _write_ahead(self._raw, time.monotonic() + patience_s)
+            write_ahead(self._raw, patience_s)
             self._raw.execute("PRAGMA journal_size_limit = 67108864")
             # SQLite's own knows only the letters of ASCII.
             self._raw.create_function("LOWER", 1, _lowered, deterministic=True)
@@ -149,23 +147,6 @@ class SqliteConnection(Connection):
         )
         kind = StoreError if at_fault else RowRefused
         raise kind(f"{self._place.name}: the store refuses ({said}).") from error
-
-
-def _write_ahead(raw: sqlite3.Connection, until: float) -> None:
-    """Turn write-ahead mode on, where it is not yet.
-
-    Where others open a new file at the same time, SQLite may say at once that it is locked, for none
-    of them would get further by waiting for the others. One of them does if all try again.
-    """
-    while raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        try:
-            raw.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _BUSY or time.monotonic() > until:
-                raise
-            time.sleep(_AGAIN_S)
-        else:
-            return
 
 
 def marks(n: int) -> str:
