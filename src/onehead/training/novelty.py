@@ -55,7 +55,7 @@ def fit_novelty(
     for number, group in enumerate(groups):
         new = np.isin(labelled.labels, group)
         asked = new | (fold == folds[number % len(folds)])
-        shown, asked = taken & ~asked, taken & asked
+        shown, asked = taken & ~asked, taken & asked & (labelled.labels >= 0)
         left = np.setdiff1d(labelled.labels[shown], [-1])
         if not asked.any() or len(left) < _LEAST_TASKS - 1:
             continue
