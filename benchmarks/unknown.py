@@ -26,7 +26,7 @@ from unknown_texts import TEXTS
 from onehead import metrics
 from onehead.amounts import amounts_of
 from onehead.bench.cells import split, split_rows
-from onehead.bench.pooled import ZERO_ROUTER, Part, aiq_of, gap, resampled_aiq, resampled_weights
+from onehead.bench.pooled import SINGLE, ZERO_ROUTER, Part, aiq_of, gap, resampled_aiq
 from onehead.encoders import load_encoder
 from onehead.evaluation.curves import sweep_estimates
 from onehead.features import Featurizer
@@ -46,8 +46,7 @@ RESULT = RESULTS / "unknown.json"
 RECIPE = recipe_named("attention")
 PACKAGES = ("onehead", "numpy", "torch", "scikit-learn")
 WAYS = ("with", "without", "usual")
-SINGLE = "single"
-"""The best single model that costs no more."""
+CONTROLS = (ZERO_ROUTER, SINGLE)
 OFF = (0.1, 0.5, 0.9)
 
 
@@ -135,40 +134,14 @@ def learned(known: Examples, unseen: Examples, seed: int) -> Case:
 def compared(parts: Sequence[Part]) -> dict[str, Any]:
     """Mean AIQ over the parts, and differences with 95 % intervals over prompts."""
     draws = resampled_aiq(parts)
-    pairs = [("with", "without"), ("with", "usual"), *((way, ZERO_ROUTER) for way in WAYS)]
+    pairs = [("with", "without"), ("with", "usual")]
+    pairs += [(way, control) for control in CONTROLS for way in WAYS]
     return {
         "aiq": {
             name: float(np.mean([aiq_of(part, name) for part in parts]))
-            for name in (*WAYS, ZERO_ROUTER)
-        }
-        | {SINGLE: float(np.mean([single_aiq(part) for part in parts]))},
-        "gaps": {f"{one} - {other}": gap(parts, draws, one, other) for one, other in pairs}
-        | {f"{way} - {SINGLE}": gap_to_single(parts, draws, way) for way in WAYS},
-    }
-
-
-def single_aiq(part: Part, weights: Any = None) -> float:
-    """Mean over costs, from the cheapest model's to the dearest's, of the best model's quality there."""
-    table = part.table
-    weights = np.full(table.n_prompts, 1 / table.n_prompts) if weights is None else weights
-    cost, quality = weights @ table.cost_usd, weights @ table.quality
-    order = np.argsort(cost)
-    best, steps = np.maximum.accumulate(quality[order]), np.diff(cost[order])
-    return float(best[:-1] @ steps / steps.sum())
-
-
-def gap_to_single(parts: Sequence[Part], draws: dict[str, Any], way: str) -> dict[str, Any]:
-    """AIQ of `way` minus that of the best single model at equal cost, over the same resamples."""
-    weights = resampled_weights([part.table.prompts for part in parts])
-    singles = [
-        [single_aiq(part, row) for row in own] for part, own in zip(parts, weights, strict=True)
-    ]
-    each = [aiq_of(part, way) - single_aiq(part) for part in parts]
-    drawn = draws[way] - np.mean(singles, axis=0)
-    return {
-        "mean": float(np.mean(each)),
-        "interval": list(metrics.interval(drawn)),
-        "by_seed": each,
+            for name in (*WAYS, *CONTROLS)
+        },
+        "gaps": {f"{one} - {other}": gap(parts, draws, one, other) for one, other in pairs},
     }
 
 
@@ -186,8 +159,7 @@ def of_task(case: Case) -> dict[str, Any]:
     part = case.part
     return {
         "n": len(case.unseen),
-        "aiq": {name: aiq_of(part, name) for name in (*WAYS, ZERO_ROUTER)}
-        | {SINGLE: single_aiq(part)},
+        "aiq": {name: aiq_of(part, name) for name in (*WAYS, *CONTROLS)},
         "confidence": quantiles(case.estimates["with"].confidence),
     }
 

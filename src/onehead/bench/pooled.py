@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 SAMPLES = 1000
 ZERO_ROUTER = "zero_router"
+SINGLE = "single"
+"""The best single model at equal cost: at every cost, the best of those that cost no more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,10 +51,12 @@ def gap(parts: Sequence[Part], draws: dict[str, Floats], one: str, other: str) -
 
 
 def aiq_of(part: Part, name: str) -> float:
-    """AIQ of a router, or of the zero router, on all prompts of a part."""
+    """AIQ of a router, the zero router or the best single model, on all prompts of a part."""
     singles = Singles(part.table.cost_usd.mean(axis=0), part.table.quality.mean(axis=0))
     if name == ZERO_ROUTER:
         return score_curve(singles.cost_usd, singles.quality, singles).aiq
+    if name == SINGLE:
+        return _single(singles)
     cost, quality = outcomes_of(part.table, part.picks[name])
     return score_curve(cost.mean(axis=0), quality.mean(axis=0), singles).aiq
 
@@ -60,7 +64,7 @@ def aiq_of(part: Part, name: str) -> float:
 def resampled_aiq(
     parts: Sequence[Part], samples: int = SAMPLES, seed: int = 0
 ) -> dict[str, Floats]:
-    """AIQ of every router and of the zero router, mean over the parts, in each resample [samples].
+    """AIQ of every router and of both controls, mean over the parts, in each resample [samples].
 
     The single models, and with them the range of cost, are resampled along.
     """
@@ -93,7 +97,15 @@ def _resampled(part: Part, weights: Floats) -> dict[str, Floats]:
     for name, picks in part.picks.items():
         usd, reached = outcomes_of(part.table, picks)
         curves[name] = weights @ usd, weights @ reached
-    return {
+    found = {
         name: np.array([score_curve(*row).aiq for row in zip(*pair, singles, strict=True)])
         for name, pair in curves.items()
     }
+    return found | {SINGLE: np.array([_single(one) for one in singles])}
+
+
+def _single(singles: Singles) -> float:
+    """Mean over costs, from the cheapest model's to the dearest's, of the best model's quality there."""
+    order = np.argsort(singles.cost_usd)
+    best, steps = np.maximum.accumulate(singles.quality[order]), np.diff(singles.cost_usd[order])
+    return float(best[:-1] @ steps / steps.sum()) if steps.sum() else float(best[-1])
