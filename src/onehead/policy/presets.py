@@ -85,8 +85,6 @@ def parse_willingness_to_pay(value: str | float, presets: Mapping[str, float]) -
 
     UsageError says what is valid: a positive, finite amount or one of the presets.
     """
-    if isinstance(value, str) and value in presets:
-        return presets[value]
     text = value.strip() if isinstance(value, str) else value
     if isinstance(text, str) and text in presets:
         return presets[text]
