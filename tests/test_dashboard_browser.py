@@ -10,12 +10,12 @@ import json
 import os
 import random
 import shlex
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from browsers import Browser, Page, a_browser, expect  # noqa: F401  (a fixture)
 from dashboards import HOSTILE_MODEL, PAYLOADS, dashboard, send_traffic
 
 from onehead.errors import NoEligibleModel
@@ -25,18 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from gateways import Gateway
-
-MISSING = "no browser: install Debian's chromium and the python package playwright"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-try:
-    from playwright.sync_api import Browser, Page, expect, sync_playwright
-except ImportError:
-    CHROMIUM = None
-
-if CHROMIUM is None:
-    if os.environ.get("CI"):
-        raise RuntimeError(MISSING)
-    pytest.skip(MISSING, allow_module_level=True)
 
 LOOKS = {
     "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
@@ -92,14 +80,6 @@ class Tab:
         assert self.page.evaluate("window.ran") is None
         wide = self.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert wide <= 0, f"{wide} pixels too wide"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        launched = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield launched
-        launched.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from typing import TYPE_CHECKING
 
 import pytest
+from browsers import a_browser  # noqa: F401  (a fixture)
 from test_report import make_evaluation
 
 from onehead.report import write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-MISSING = "no browser: install Debian's chromium and the python package playwright"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-try:
-    from playwright.sync_api import Browser, sync_playwright
-except ImportError:
-    CHROMIUM = None
-
-if CHROMIUM is None:
-    if os.environ.get("CI"):
-        raise RuntimeError(MISSING)
-    pytest.skip(MISSING, allow_module_level=True)
+    from browsers import Browser
 
 TASKS = ("arc-challenge-science", "winogrande", "mbpp")
 CUT_OFF = """() => [document.documentElement, ...document.querySelectorAll('.scroll')]
@@ -50,14 +38,6 @@ POOLS = {"usual": (120, 11, TASKS), "large": (200, 40, tuple(f"task {i}" for i i
 @pytest.fixture(scope="module", params=POOLS)
 def page(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(tmp_path_factory.mktemp("report"), make_evaluation(*POOLS[request.param]))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
