@@ -21,6 +21,13 @@ PATH = "/v1/chat/completions"
 START_S = 90.0
 MODELS = {"cheap": "gpt-3.5-turbo-1106", "strong": "gpt-4o-2024-05"}
 """Two models of the upstream, and whose profile each has."""
+_UNLOGGED = """
+import sys
+from onehead.cli import main
+from onehead.store import Writer
+Writer.put = lambda self, record: None
+sys.exit(main())
+"""
 
 
 @dataclass(frozen=True)
@@ -45,10 +52,23 @@ class Target:
         """Resident memory of its process and of those that it has started."""
         return sum(map(_resident_mb, [self.pid, *_children(self.pid)]))
 
+    def processor_us(self) -> dict[str, float]:
+        """Processor time so far: of its first thread, of its other threads, of the processes it started."""
+        threads = _thread_us(self.pid)
+        first = threads.pop(self.pid)
+        beside = sum(sum(_thread_us(child).values()) for child in _children(self.pid))
+        return {"loop": first, "threads": sum(threads.values()), "beside": beside}
+
 
 def _resident_mb(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text("utf-8")
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
+
+def _thread_us(pid: int) -> dict[int, float]:
+    """Processor time of every thread of a process, to the nanosecond."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return {int(one.name): int((one / "schedstat").read_text().split()[0]) / 1e3 for one in tasks}
 
 
 def _children(pid: int) -> list[int]:
@@ -73,8 +93,13 @@ def upstream() -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def onehead(behind: Target, folder: Path, extra: str = "") -> Iterator[Target]:
-    """`onehead serve` with one worker and its log in SQLite, as it comes: every request is routed and logged."""
+def onehead(
+    behind: Target, folder: Path, extra: str = "", *, logged: bool = True
+) -> Iterator[Target]:
+    """`onehead serve` with one worker and its log in SQLite, as it comes: every request is routed and logged.
+
+    logged: False throws records away where they would go to the log, to know what that costs
+    """
     port = free_port()
     lines = [
         f"[gateway]\nport = {port}\n{extra}", f'[store]\nurl = "sqlite:///{folder}/log.db"',
@@ -87,7 +112,8 @@ def onehead(behind: Target, folder: Path, extra: str = "") -> Iterator[Target]:
         )
     config = folder / "onehead.toml"
     config.write_text("\n".join(lines), encoding="utf-8")
-    command = [sys.executable, "-m", "onehead", "serve", "--config", str(config)]
+    program = ["-m", "onehead"] if logged else ["-c", _UNLOGGED]
+    command = [sys.executable, *program, "serve", "--config", str(config)]
     with _process(command, port) as pid:
         yield Target("onehead", port, pid)
 

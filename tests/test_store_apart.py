@@ -70,6 +70,31 @@ def test_a_process_that_is_killed_is_replaced_and_nothing_counts_twice(
         assert store.spend("team", "") == pytest.approx(3000 * 0.0015)
 
 
+def test_a_journal_that_goes_before_it_is_read(
+    writer: Writer, store_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process finds no file; what its worker still has in memory is sent instead."""
+    exists = Path.exists
+
+    def vanishing(path: Path) -> bool:
+        there = exists(path)
+        if path.suffix == ".journal":
+            path.unlink(missing_ok=True)
+        return there
+
+    assert writer.wait_for_spend(20)
+    monkeypatch.setattr(Path, "exists", vanishing)
+    made = [record(NOON + i) for i in range(50)]
+    for one in made:
+        writer.put(one)
+    wait_for(lambda: writer.stats().written == 50)
+    wait_for(lambda: writer.stats().queued == 0)
+    assert writer.stats().damaged == 0
+    assert not list((tmp_path / "spill").glob("*/*.journal"))
+    with Store.open(store_url) as store:
+        assert list(store.each()) == made
+
+
 def test_signals_for_the_whole_group_leave_it_to_its_worker(writer: Writer) -> None:
     pid = pid_of(writer)
     wait_for(lambda: writer.stats().down_since is None and writer.wait_for_spend(0.1))

@@ -16,6 +16,7 @@ from stores import NOON, Server, need_postgres, record, settings, wait_for
 
 from onehead.store import Store, Writer
 from onehead.store.journal import Journal
+from onehead.store.segment import Part, PartLost, part_payloads
 from onehead.store.spill import read_segment
 
 if TYPE_CHECKING:
@@ -24,28 +25,34 @@ if TYPE_CHECKING:
     MakeWriter = Callable[..., Writer]
 
 
-@pytest.mark.parametrize("segment", [1, 3000])
+def taken(journal: Journal) -> list[bytes]:
+    """What is read of a journal next, as a desk reads it; it is done then."""
+    batch = journal.read()
+    assert journal.read() == batch
+    payloads, damaged = part_payloads(batch) if isinstance(batch, Part) else (batch or [], 0)
+    journal.done(damaged)
+    return payloads
+
+
+@pytest.mark.parametrize("segment", [1, 3000, 1 << 20])
 def test_a_journal_gives_back_what_it_was_given(
     segment: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("onehead.store.journal.SEGMENT_BYTES", segment)
+    monkeypatch.setattr("onehead.store.segment.SEGMENT_BYTES", segment)
     journal = Journal(tmp_path, memory=10)
-    given = [bytes([i]) * (i * 7) for i in range(200)]
+    given = [bytes([i]) * (i * 7) for i in range(200)]  # the first ones look like the end of a file
     got: list[bytes] = []
     for place, payload in enumerate(given):
         assert journal.append(payload)
         if place % 17 == 0:
             journal.sync()
         if place % 5 == 0:
-            part = journal.read(3)
-            assert journal.read(3) == []
-            journal.done()
-            got += part
-    while part := journal.read(50):
-        journal.done()
+            got += taken(journal)
+    while part := taken(journal):
         got += part
     assert got == given
     assert journal.backlog == 0
+    assert journal.finished == 200
     assert len(list(tmp_path.iterdir())) == 1
     assert journal.close() == 0
     assert list(tmp_path.iterdir()) == []
@@ -55,7 +62,7 @@ def test_what_only_memory_holds_goes_to_disk_in_the_end(tmp_path: Path) -> None:
     journal = Journal(tmp_path, memory=10, limit_bytes=1)
     for payload in (b"one", b"two", b"three"):
         assert journal.append(payload)
-    assert journal.read(1) == [b"one"]
+    assert journal.read() == [b"one", b"two", b"three"]
     journal._limit_bytes = 1000
     assert journal.close() == 0
     (path,) = tmp_path.iterdir()
@@ -65,40 +72,40 @@ def test_what_only_memory_holds_goes_to_disk_in_the_end(tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_costs_nothing_that_memory_can_hold(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, limit = os.write, 400
+    real, room = os.posix_fallocate, 500
 
-    def write(handle: int, data: bytes) -> int:
-        """A disk with room for `limit` bytes more."""
-        nonlocal limit
-        if limit <= 0:
+    def allocate(handle: int, offset: int, size: int) -> None:
+        """A disk with `room` bytes left; what it has of them stays taken when it fails."""
+        nonlocal room
+        given, room = min(size, room), max(0, room - size)
+        real(handle, offset, given)
+        if given < size:
             raise OSError(errno.ENOSPC, "No space left on device")
-        written = real(handle, data[:limit])
-        limit -= written
-        return written
 
-    monkeypatch.setattr("onehead.store.journal.os.write", write)
+    monkeypatch.setattr("onehead.store.segment.os.posix_fallocate", allocate)
+    monkeypatch.setattr("onehead.store.segment.SEGMENT_BYTES", 400)
     journal = Journal(tmp_path, memory=100)
     given = [bytes([i]) * 50 for i in range(30)]
     assert all(journal.append(payload) for payload in given[:20])
-    assert "disk is full" in str(journal.error) or "No space" in str(journal.error)
-    limit = 10_000
+    assert "No space" in str(journal.error)
+    assert len(list(tmp_path.iterdir())) == 1
+    assert journal.backlog == 20
+    room = 10_000
     got: list[bytes] = []
-    while part := journal.read(7):
-        journal.done()
+    while part := taken(journal):
         got += part
     for payload in given[20:]:
         assert journal.append(payload)
     assert journal.error is None
-    while part := journal.read(7):
-        journal.done()
+    while part := taken(journal):
         got += part
     assert got == given
-    assert journal.damaged == 1
+    assert journal.damaged == 0
     assert journal.close() == 0
 
 
 def test_a_long_outage_holds_one_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("onehead.store.journal.SEGMENT_BYTES", 100)
+    monkeypatch.setattr("onehead.store.segment.SEGMENT_BYTES", 100)
     before = len(list(Path("/proc/self/fd").iterdir()))
     journal = Journal(tmp_path, memory=1)
     for _ in range(50):
@@ -115,8 +122,41 @@ def test_a_folder_that_is_removed_under_a_worker(tmp_path: Path) -> None:
         assert journal.append(payload)
     shutil.rmtree(tmp_path / "own")
     assert journal.append(b"three")
-    assert journal.read(9) == [b"one", b"two", b"three"]
+    assert journal.read() == [b"one", b"two", b"three"]
     journal.done()
+    assert journal.append(b"four")  # to memory: a file without a name would end with the process
+    assert "No such file" in str(journal.error)
+    assert taken(journal) == [b"four"]
+    assert journal.close() == 0
+
+
+def test_a_file_that_goes_between_asking_and_reading(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, memory=10)
+    journal.append(b"one")
+    part = journal.read()
+    assert isinstance(part, Part)
+    Path(part.path).unlink()
+    with pytest.raises(PartLost, match="has been removed"):
+        part_payloads(part)
+    assert journal.read() == [b"one"]
+    journal.done()
+    assert journal.backlog == 0
+    assert journal.append(b"two")
+    assert taken(journal) == [b"two"]
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_full_file_that_is_gone_is_counted_and_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("onehead.store.segment.SEGMENT_BYTES", 100)
+    journal = Journal(tmp_path, memory=10)
+    for i in range(3):
+        journal.append(bytes([65 + i]) * 60)
+    min(tmp_path.iterdir()).unlink()
+    assert taken(journal) == [b"B" * 60]
+    assert taken(journal) == [b"C" * 60]
+    assert (journal.damaged, journal.backlog) == (1, 0)
     assert journal.close() == 0
 
 

@@ -15,6 +15,7 @@ from onehead.errors import UnknownDecision, UsageError
 from onehead.store import DecisionRecord, Store, Writer, new_decision_id
 from onehead.store.journal import Journal
 from onehead.store.ledger import day_of
+from onehead.store.pending import Pending
 from onehead.store.records import encoded
 from onehead.store.spill import claim
 from onehead.store.writer import spill_folder
@@ -153,7 +154,7 @@ def test_half_a_line_at_the_end_and_damage_inside_cost_only_themselves(
     (path,) = own.segments()
     data = bytearray(path.read_bytes())
     data[data.find(made[1].decision_id.encode()) + 8] ^= 0xFF
-    path.write_bytes(data[:-7])
+    path.write_bytes(data.rstrip(b"\0")[:-7])
     writer = make_writer()
     wait_for(lambda: store.count() == 2)
     wait_for(lambda: not path.exists())
@@ -287,16 +288,19 @@ def test_what_is_too_old_is_deleted(make_writer: MakeWriter, store: Store) -> No
     wait_for(lambda: store.count() == 1)
 
 
-def test_a_journal_is_cut_when_all_of_it_is_written(
-    make_writer: MakeWriter, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_journal_forgets_what_is_written(
+    make_writer: MakeWriter, store: Store, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("onehead.store.journal._TRUNCATE_S", 0.0)
     writer = make_writer()
-    writer.put(record(prompt="x" * 10_000))
+    secret = "my own prompt " * 1000
+    writer.put(record(prompt=secret))
     (path,) = (tmp_path / "spill").glob("*/*.journal")
-    wait_for(lambda: path.stat().st_size < 100)
+    assert secret.encode() in path.read_bytes()
+    wait_for(lambda: writer.stats().queued == 0)
+    assert not path.read_bytes()[100:].strip(b"\0")
     writer.put(record())
     wait_for(lambda: store.count() == 2)
+    assert list((tmp_path / "spill").glob("*/*.journal")) == [path]
 
 
 def test_where_journals_are_kept_without_a_setting() -> None:
@@ -311,3 +315,23 @@ def test_a_secret_url_is_revealed_to_the_driver_only(tmp_path: Path) -> None:
     writer.put(record())
     assert writer.close(20)
     assert writer.stats().written == 1
+
+
+def test_decisions_on_their_way_are_forgotten_in_generations() -> None:
+    pending, journal = Pending(limit=3), Journal(None, memory=100)
+    for i in range(5):
+        journal.append(b"x")
+        pending.put(f"dec_{i}", f"key {i}")
+    assert pending.find("dec_2") == ("key 2",)
+    assert pending.find("dec_3") is None  # there is no room for more
+    pending.turn(journal)  # nothing is older than these
+    assert pending.find("dec_0") == ("key 0",)
+    journal.append(b"y")
+    pending.put("dec_y", None)
+    pending.turn(journal)  # the journal is not done with the first five
+    assert pending.find("dec_0") == ("key 0",)
+    journal.read()
+    journal.done()
+    pending.turn(journal)
+    assert pending.find("dec_0") is None
+    assert pending.find("dec_y") == (None,)

@@ -1,6 +1,7 @@
 """A desk in a process of its own, so that SQL never holds the interpreter that requests need.
 
-The writer sends encoded records down a pipe and waits for what became of them. The process keeps
+The writer says down a pipe where in the journal records are, and waits for what became of them; the
+process reads them itself, for whatever passes through the worker's interpreter holds up requests. It keeps
 nothing that the journal does not have: killed, it is started again and told the same once more, and
 records are recognised by their id. `clerk` is what runs there.
 """
@@ -17,9 +18,12 @@ import msgspec
 
 from onehead.errors import StoreError
 from onehead.store.desk import Entered, Spent
+from onehead.store.segment import Part, PartLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
+
+    from onehead.store.desk import Batch
 
 _LENGTH: Final = struct.Struct("<I")
 _END_S: Final = 5.0
@@ -34,9 +38,10 @@ class Open(msgspec.Struct, tag=True):
 
 
 class Enter(msgspec.Struct, tag=True):
-    """A batch to be written."""
+    """A batch to be written: a part of a journal, or, where there is none, the records."""
 
-    payloads: list[bytes]
+    part: Part | None = None
+    payloads: list[bytes] = []
 
 
 class AskSpend(msgspec.Struct, tag=True):
@@ -58,9 +63,13 @@ class Rows(msgspec.Struct, tag=True):
 
 
 class Failed(msgspec.Struct, tag=True):
-    """Why the database did not do it."""
+    """Why the database did not do it.
+
+    lost: whether the part is gone, so that asking again is no use
+    """
 
     message: str
+    lost: bool = False
 
 
 Request = Open | Enter | AskSpend | Purge
@@ -95,9 +104,9 @@ class Apart:
             self.close()
             raise
 
-    def enter(self, payloads: Sequence[bytes]) -> Entered:
-        """Write encoded records."""
-        reply = self._ask(Enter(list(payloads)))
+    def enter(self, batch: Batch) -> Entered:
+        """Write records."""
+        reply = self._ask(Enter(batch) if isinstance(batch, Part) else Enter(payloads=batch))
         assert isinstance(reply, Entered)  # noqa: S101  (this module answers itself)
         return reply
 
@@ -136,7 +145,7 @@ class Apart:
                 f"the process that writes the log has ended ({error}); another one is started."
             ) from error
         if isinstance(reply, Failed):
-            raise StoreError(reply.message)
+            raise PartLost(reply.message) if reply.lost else StoreError(reply.message)
         return reply
 
     def _exchange(self, request: Request) -> Reply:

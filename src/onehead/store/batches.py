@@ -11,11 +11,12 @@ from onehead.errors import OneheadError
 from onehead.store.apart import Apart
 from onehead.store.database import Database
 from onehead.store.desk import Desk
+from onehead.store.segment import PartLost
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from onehead.store.desk import AnyDesk, Entered, Spent
+    from onehead.store.desk import AnyDesk, Batch, Entered, Spent
 
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -23,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 class Batches:
-    """The way of payloads into the database, and what is known of its state.
+    """The way of records into the database, and what is known of its state.
 
     apart: whether a process of its own does the writing; this one does where none can be had
     """
@@ -47,10 +48,10 @@ class Batches:
                 _log.warning("the log is written by the gateway's own process: %s", error)
                 self.desk = Desk(self.database)
 
-    def persist(
-        self, payloads: Sequence[bytes], while_down: Callable[[], None] | None = None
-    ) -> Entered | None:
+    def persist(self, batch: Batch, while_down: Callable[[], None] | None = None) -> Entered | None:
         """Write records, however long it takes; what became of them, None if stopped before.
+
+        PartLost where the file that they are in is gone.
 
         `waited`, which the caller resets, then tells that the database was away. `while_down` is
         called after each failure.
@@ -59,7 +60,9 @@ class Batches:
         while True:
             stopping = self._stopping.is_set()
             try:
-                entered = self.desk.enter(payloads)
+                entered = self.desk.enter(batch)
+            except PartLost:
+                raise
             except OneheadError as error:
                 self.waited = True
                 self.failed(error)

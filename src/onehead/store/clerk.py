@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
+from onehead.collector import spare_the_collector
 from onehead.errors import OneheadError
 from onehead.store.apart import (
     AskSpend,
@@ -26,6 +27,7 @@ from onehead.store.apart import (
 )
 from onehead.store.database import Database
 from onehead.store.desk import Desk
+from onehead.store.segment import PartLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,13 +40,13 @@ _request: Final[Callable[[bytes], Request]] = msgspec.msgpack.Decoder(Request).d
 def _answer(desk: Desk, request: Request) -> Reply:
     try:
         if isinstance(request, Enter):
-            return desk.enter(request.payloads)
+            return desk.enter(request.payloads if request.part is None else request.part)
         if isinstance(request, AskSpend):
             return Rows(desk.spend_rows(request.since_day))
         if isinstance(request, Purge):
             desk.purge(request.before)
     except OneheadError as error:
-        return Failed(str(error))
+        return Failed(str(error), isinstance(error, PartLost))
     return Rows([])
 
 
@@ -55,6 +57,7 @@ def main() -> None:
             signal.signal(getattr(signal, name), signal.SIG_IGN)
     with contextlib.suppress(AttributeError, OSError):
         os.nice(_NICE)
+    spare_the_collector()
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what anything prints must not end up among the replies
     desk: Desk | None = None

@@ -17,6 +17,7 @@ from onehead.store.ledger import Written, write
 from onehead.store.maintenance import purge
 from onehead.store.migrate import migrate
 from onehead.store.records import DecisionRecord, decoded
+from onehead.store.segment import Part, part_payloads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,30 +33,34 @@ _log = logging.getLogger(__name__)
 
 Spent = tuple[str, str, float]
 """A key, a day, and USD."""
+Batch = Part | list[bytes]
+"""Encoded records, or where a journal has them."""
 
 
 class Entered(msgspec.Struct, tag=True, gc=False):
     """What became of a batch.
 
+    count: records in it, sound ones
     new: records that were not there before
     spent: USD that it added, by key and day
     sent: USD that its records name, by key, whether or not they were there before
-    ids: of the decisions in it
     refused: why records cannot be kept, one text for each
+    damaged: damaged places in the journal; each may have held records
     """
 
-    new: int
-    spent: list[Spent]
-    sent: dict[str, float]
-    ids: list[str]
-    refused: list[str]
+    count: int = 0
+    new: int = 0
+    spent: list[Spent] = []
+    sent: dict[str, float] = {}
+    refused: list[str] = []
+    damaged: int = 0
 
 
 class AnyDesk(Protocol):
     """What a writer asks of a desk; StoreError where the database does not answer."""
 
-    def enter(self, payloads: Sequence[bytes]) -> Entered:
-        """Write encoded records, all or none of them."""
+    def enter(self, batch: Batch) -> Entered:
+        """Write records, all or none of them; PartLost where their file is gone."""
 
     def spend_rows(self, since_day: str) -> list[Spent]:
         """What was spent from a day on."""
@@ -78,9 +83,10 @@ class Desk:
         self._polite = polite
         self._ready = False
 
-    def enter(self, payloads: Sequence[bytes]) -> Entered:
+    def enter(self, batch: Batch) -> Entered:
         """Write records together; where some cannot be written at all, each alone, without those."""
-        entered = Entered(0, [], {}, [], [])
+        payloads, damaged = part_payloads(batch) if isinstance(batch, Part) else (batch, 0)
+        entered = Entered(count=len(payloads), damaged=damaged)
         records = self._decoded(payloads, entered)
         try:
             self._open()
@@ -135,11 +141,13 @@ class Desk:
                 entered.refused.append(str(error))
                 continue
             records.append(record)
-            if isinstance(record, DecisionRecord):
-                entered.ids.append(record.decision_id)
-                if record.cost_usd is not None and record.cost_usd > 0:
-                    key = record.key or ""
-                    entered.sent[key] = entered.sent.get(key, 0.0) + record.cost_usd
+            if (
+                isinstance(record, DecisionRecord)
+                and record.cost_usd is not None
+                and record.cost_usd > 0
+            ):
+                key = record.key or ""
+                entered.sent[key] = entered.sent.get(key, 0.0) + record.cost_usd
             if self._polite and place % _YIELD == _YIELD - 1:
                 time.sleep(_BREATH_S)
         return records

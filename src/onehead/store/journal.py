@@ -1,79 +1,54 @@
-"""What was logged and is not in the database yet: a file for each worker, which outlives its process.
+"""What was logged and is not in the database yet: files for each worker, which outlive its process.
 
-`append` is one write(2) to the end of a file. What it wrote is in the kernel's hands when it returns,
-so it survives `kill -9` of the process (a power cut only once the disk has it). The writer reads the
-same file from its other end; while the database is away the file grows, up to a limit. It is at once
-the queue, the spill and what a crash leaves. Where no file can be written, memory takes its place.
+`append` copies a record into a mapped file. When it returns, the kernel has it, so it survives
+`kill -9` of the process (a power cut only once the disk has it). The same files are read from their
+other end; while the database is away there come more of them, up to a limit. They are at once the queue,
+the spill and what a crash leaves. Where no file can be made, memory takes their place.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import time
 from collections import deque
-from typing import TYPE_CHECKING, BinaryIO, Final
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
-from onehead.store.frames import HEADING, frame, payloads
+from onehead.store.frames import HEADING, OVERHEAD
+from onehead.store.segment import Part, Segment
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SPILL_LIMIT_BYTES: Final = 1 << 30
 """What one worker keeps on disk at most while the database is away."""
-SEGMENT_BYTES: Final = 4 << 20
-_TRUNCATE_BYTES: Final = 1 << 20
-_TRUNCATE_S: Final = 1.0
-_MODE: Final = 0o600
-_FLAGS: Final = os.O_CREAT | os.O_RDWR | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+_AT_ONCE: Final = 250
+"""Records that are taken out of memory together."""
 
 
-class _Segment:
-    """One file of a journal: open while it is written to, read by its name."""
+@dataclass(frozen=True)
+class _Out:
+    """What was read and is not done.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.size = len(HEADING)
-        self.synced = 0
-        self.handle = os.open(path, _FLAGS, _MODE)
-        try:
-            os.write(self.handle, HEADING)
-        except OSError:
-            os.close(self.handle)
-            raise
+    until: how many payloads are done when it is
+    end: where it ends in the first file; None where it came from memory
+    lost: whether that file has lost its name, so that nothing more should go into it
+    """
 
-    def reader(self) -> BinaryIO:
-        """A second way into it, which lasts when the file is retired or somebody removes it."""
-        if self.handle >= 0:
-            return os.fdopen(os.dup(self.handle), "rb")
-        return self.path.open("rb")
-
-    def sync(self) -> None:
-        """Wait until it is on the disk."""
-        size = self.size
-        if self.synced < size:
-            with self.reader() as file:
-                os.fsync(file.fileno())
-            self.synced = size
-
-    def retire(self) -> None:
-        """Nothing more is written to it."""
-        if self.handle >= 0:
-            os.close(self.handle)
-        self.handle = -1
-
-    def drop(self) -> None:
-        """Remove it."""
-        self.retire()
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+    until: int
+    end: int | None = None
+    lost: bool = False
 
 
 class Journal:
     """A queue of payloads in `folder`; None keeps them in memory only.
 
     Any thread may append; one thread reads.
+
+    appended, finished: how many payloads were ever kept, and were done
+    damaged: damaged places that were met
+    error: why nothing can be kept on disk; None where it can
     """
 
     def __init__(
@@ -81,75 +56,80 @@ class Journal:
     ) -> None:
         self.error: str | None = None if folder else "there is no folder to spill to"
         self.damaged = 0
+        self.appended = 0
+        self.finished = 0
         self._folder = folder
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
-        self._segments: deque[_Segment] = deque()
+        self._segments: deque[Segment] = deque()
+        self._ends: deque[int] = deque()
         self._number = 0
         self._bytes = 0
-        self._appended = 0
-        self._done = 0
-        self._out = 0
-        self._from_memory: list[bytes] = []
         self._offset = len(HEADING)
-        self._parsed: deque[bytes] = deque()
+        self._out: _Out | None = None
         self._memory: deque[bytes] = deque()
         self._memory_limit = memory
-        self._truncated = time.monotonic()
 
     @property
     def backlog(self) -> int:
         """How many payloads are not done."""
-        return self._appended - self._done
+        return self.appended - self.finished
+
+    @property
+    def many(self) -> bool:
+        """Whether so much waits that there is no point in gathering more."""
+        return len(self._segments) > 1 or len(self._memory) >= _AT_ONCE
 
     def append(self, payload: bytes) -> bool:
         """Keep a payload; False where there is no room for it."""
-        data = frame(payload)
         with self._lock:
-            kept = self._append_file(data) if not self._memory else False
-            if not kept:
+            if self._memory or not self._append_file(payload):
                 if len(self._memory) >= self._memory_limit:
                     return False
                 self._memory.append(payload)
-            self._appended += 1
+            self.appended += 1
         return True
 
-    def read(self, most: int) -> list[bytes]:
-        """The next payloads, in order; they stay on disk until `done`, and no others come before it."""
-        if self._out:
-            return []
-        if not self._parsed:
-            self._parse()
-        taken = [self._parsed.popleft() for _ in range(min(most, len(self._parsed)))]
-        if not taken:
-            with self._lock:
-                taken = [self._memory.popleft() for _ in range(min(most, len(self._memory)))]
-            self._from_memory = taken
-        self._out = len(taken)
-        return taken
+    def read(self) -> Part | list[bytes] | None:
+        """The next payloads, in order, or where they are; None where there are none.
 
-    def done(self) -> None:
-        """The payloads read last are safe elsewhere; free what holds nothing else."""
+        They stay where they are until `done`, and until then they are what is read.
+        """
         with self._lock:
-            self._done += self._out
-            self._out = 0
-            self._from_memory = []
-            if self._parsed:
-                return
-            while len(self._segments) > 1 and self._offset >= self._segments[0].size:
-                self._drop_first()
-            self._truncate()
+            while self._segments and self._offset < self._segments[0].size:
+                first = self._segments[0]
+                # What memory holds came after all that is in files.
+                until = self._ends[0] if self._ends else self.appended - len(self._memory)
+                part = Part(str(first.path), self._offset, first.size)
+                lost = not first.path.exists()
+                self._out = _Out(until, part.end, lost=lost)
+                if not lost:
+                    return part
+                rescued, damaged = first.read_mapped(part.start, part.end)
+                self.damaged += damaged
+                if rescued:
+                    return rescued
+                self._finish()
+            if not self._memory:
+                self._out = None
+                return None
+            count = min(_AT_ONCE, len(self._memory))
+            self._out = _Out(self.finished + count)
+            return list(islice(self._memory, count))
 
-    def tidy(self) -> None:
-        """Empty a file that holds only what is done; call it now and then when nothing comes."""
+    def done(self, damaged: int = 0) -> None:
+        """What was read last is safe elsewhere; free what holds nothing else.
+
+        damaged: places in it that whoever read it could not read
+        """
         with self._lock:
-            if not self._parsed and not self.backlog:
-                self._truncate()
+            self.damaged += damaged
+            self._finish()
 
     def sync(self) -> None:
         """Wait until all that was appended is on the disk; appending goes on meanwhile."""
         with self._lock:
-            waiting = [segment for segment in self._segments if segment.synced < segment.size]
+            waiting = list(self._segments)
         for segment in waiting:
             with contextlib.suppress(OSError):
                 segment.sync()
@@ -160,8 +140,7 @@ class Journal:
         What only memory holds is written to disk now, where that is possible again.
         """
         with self._lock:
-            self._memory.extendleft(reversed(self._from_memory))
-            while self._memory and self._append_file(frame(self._memory[0])):
+            while self._memory and self._append_file(self._memory[0]):
                 self._memory.popleft()
             empty = not self.backlog
             for segment in self._segments:
@@ -174,78 +153,46 @@ class Journal:
             self._memory_limit = 0
             return len(self._memory)
 
-    def _append_file(self, data: bytes) -> bool:
-        if self._folder is None or self._bytes + len(data) > self._limit_bytes:
+    def _append_file(self, payload: bytes) -> bool:
+        segments, size = self._segments, OVERHEAD + len(payload)
+        if self._folder is None or self._bytes + size > self._limit_bytes:
             return False
-        try:
-            if not self._segments or self._segments[-1].size >= SEGMENT_BYTES:
-                self._begin()
-            last = self._segments[-1]
-            written = os.write(last.handle, data)
-        except OSError as error:
-            self.error = f"{self._folder}: {error.strerror or error}"
-            return False
-        last.size += written
-        self._bytes += written
-        if written < len(data):  # a disk that is almost full; readers skip the half frame
-            self.error = f"{self._folder}: the disk is full"
-            return False
+        if not segments or not segments[-1].append(payload):
+            path = self._folder / f"{self._number + 1:08d}.journal"
+            try:
+                fresh = Segment(path, len(payload))
+            except OSError as error:
+                self.error = f"{self._folder}: {error.strerror or error}"
+                return False
+            self._number += 1
+            if segments and segments[-1].size == len(HEADING):
+                segments.pop().drop()  # too small for this one, and all in it is done
+            elif segments:
+                segments[-1].retire()
+                self._ends.append(self.appended)
+            segments.append(fresh)
+            fresh.append(payload)
+        self._bytes += size
         self.error = None
         return True
 
-    def _begin(self) -> None:
-        assert self._folder is not None  # noqa: S101  (asked by whoever calls)
-        path = self._folder / f"{self._number + 1:08d}.journal"
-        fresh = _Segment(path)
-        if self._segments:
-            self._segments[-1].retire()
-        self._segments.append(fresh)
-        self._number += 1
-
-    def _parse(self) -> None:
-        """Read what the first file has behind the last place read, or the next file that has any.
-
-        Nothing is out by now, so a file that was read to its end is done.
-        """
-        while not self._parsed:
-            with self._lock:
-                while len(self._segments) > 1 and self._offset >= self._segments[0].size:
-                    self._drop_first()
-                if not self._segments or self._offset >= self._segments[0].size:
-                    return
-                size = self._segments[0].size
-                try:
-                    file = self._segments[0].reader()
-                except FileNotFoundError:  # somebody removed it
-                    self._offset = size
-                    self.damaged += 1
-                    continue
-                except OSError as error:  # such as too many open files; it is tried again
-                    self.error = f"{self._segments[0].path}: {error.strerror or error}"
-                    return
-            with file:  # pread, for the place in the file is shared with whoever writes
-                data = os.pread(file.fileno(), size - self._offset, self._offset)
-            found, damaged = payloads(data)
-            self.damaged += damaged
-            self._offset = size
-            self._parsed.extend(found)
-
-    def _drop_first(self) -> None:
-        first = self._segments.popleft()
-        self._bytes -= first.size - len(HEADING)
+    def _finish(self) -> None:
+        out, self._out = self._out, None
+        if out is None:
+            return
+        if out.end is None:
+            for _ in range(out.until - self.finished):
+                self._memory.popleft()
+        else:
+            self._bytes -= out.end - self._offset
+            self._offset = out.end
+        self.finished = out.until
+        if out.end is None or self._offset < self._segments[0].size:
+            return
+        if len(self._segments) > 1 or out.lost:
+            self._segments.popleft().drop()
+            if self._ends:
+                self._ends.popleft()
+        else:
+            self._segments[0].clear()
         self._offset = len(HEADING)
-        first.drop()
-
-    def _truncate(self) -> None:
-        """Cut the only file back to its heading where all of it is done."""
-        if len(self._segments) != 1 or self._offset < self._segments[0].size:
-            return
-        only, now = self._segments[0], time.monotonic()
-        if only.size <= len(HEADING):
-            return
-        if only.size >= _TRUNCATE_BYTES or now - self._truncated >= _TRUNCATE_S:
-            with contextlib.suppress(OSError):
-                os.ftruncate(only.handle, len(HEADING))
-                self._bytes = 0
-                self._offset = only.size = only.synced = len(HEADING)
-                self._truncated = now

@@ -1,7 +1,7 @@
 """The background writer of one worker: what the gateway logs reaches the database without waiting for it.
 
-`put` appends to the worker's journal and returns. One thread reads the journal and has batches written, by
-itself or by a process beside it (`apart`). While the database is away the journal grows and the thread
+`put` appends to the worker's journal and returns. One thread has what is there written, by itself or by a
+process beside it (`apart`). While the database is away the journal grows and the thread
 tries again; what a killed worker left is written by whoever starts next. Records that were written
 before are recognised by their id.
 """
@@ -21,8 +21,10 @@ from onehead.store.batches import Batches
 from onehead.store.ids import id_time
 from onehead.store.journal import SPILL_LIMIT_BYTES, Journal
 from onehead.store.ledger import day_of
+from onehead.store.pending import Pending
 from onehead.store.place import parse_url
 from onehead.store.records import checked_feedback, encoded
+from onehead.store.segment import PartLost
 from onehead.store.spending import Spending
 from onehead.store.spill import Folder, claim, read_segment
 
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 GATHER_S: Final = 0.2
 """How long records are gathered: a record costs half as much in a batch of 250 as in one of 50."""
 _ASK_AGAIN_S: Final = 0.05
-BATCH: Final = 250
-"""Records in a transaction; more would keep the interpreter from the gateway for milliseconds."""
+_BATCH: Final = 250
+"""Records of a dead worker in a transaction."""
 _REFRESH_S: Final = 2.0
 _RELOAD_S: Final = 300.0
 _PURGE_S: Final = 3600.0
@@ -105,7 +107,7 @@ class Writer:
         self._limit_bytes = limit_bytes
         self._batches = Batches(url, apart=apart)
         self._spending = Spending()
-        self._pending: dict[str, str | None] = {}
+        self._pending = Pending(config.queue)
         self._journal = Journal(None, memory=0)
         self._own: Folder | None = None
         self._left: list[Folder] = []
@@ -149,8 +151,7 @@ class Writer:
             return
         if record.cost_usd is not None and record.cost_usd > 0:
             self._spending.wait(record.key, record.cost_usd)
-        if len(self._pending) < self._memory:
-            self._pending[record.decision_id] = record.key
+        self._pending.put(record.decision_id, record.key)
         if not self._wake.is_set():
             self._wake.set()
 
@@ -226,16 +227,15 @@ class Writer:
         return not self._journal.backlog
 
     def _knows(self, decision_id: str, key: str | None) -> bool:
-        if decision_id in self._pending:
-            owner = self._pending[decision_id]
-        else:
+        owner = self._pending.find(decision_id)
+        if owner is None:
             found = self._batches.database.rows(
                 "SELECT key FROM decisions WHERE decision_id = ?", (decision_id,)
             )
             if not found:
                 return False
-            owner = found[0][0]
-        return key is None or owner == key
+            owner = found[0]
+        return key is None or owner[0] == key
 
     def _run(self) -> None:
         try:
@@ -259,18 +259,20 @@ class Writer:
 
     def _drain(self) -> None:
         """Write all that is in the journal; leave it there when closing and the database is away."""
-        while payloads := self._journal.read(BATCH):
-            entered = self._batches.persist(payloads, self._journal.sync)
+        journal = self._journal
+        while (batch := journal.read()) is not None:
+            try:
+                entered = self._batches.persist(batch, journal.sync)
+            except PartLost:
+                continue  # the journal, asked again, has it from memory where it can
             if entered is None:
                 return
             self._spending.arrive(entered.spent, entered.sent)
-            self._count_late(len(payloads))
-            for decision_id in entered.ids:
-                self._pending.pop(decision_id, None)
-            self._journal.done()
-            if len(payloads) < BATCH and not self._closing.is_set():
+            self._count_late(entered.count)
+            journal.done(damaged=entered.damaged)
+            self._pending.turn(journal)
+            if not journal.many and not self._closing.is_set():
                 break  # what came meanwhile is gathered first: small batches cost as much as large ones
-        self._journal.tidy()
 
     def _count_late(self, written: int) -> None:
         """Count what waited for the database: all that is in the journal when it answers again."""
@@ -291,8 +293,8 @@ class Writer:
                 _log.warning("%s", error)
                 continue
             self._left_damaged += damaged
-            for start in range(0, len(payloads), BATCH):
-                entered = self._batches.persist(payloads[start : start + BATCH])
+            for start in range(0, len(payloads), _BATCH):
+                entered = self._batches.persist(payloads[start : start + _BATCH])
                 if entered is None:
                     return
                 self._spending.arrive(entered.spent, {})
