@@ -146,8 +146,9 @@
     if (result.relaxed) said += "; no model reaches the floor";
     if (next >= 0) {
       const dearer = models[next].cost_usd - won.cost_usd;
+      const better = models[next].quality - won.quality;
       said += `. Next best: ${models[next].model}, `
-        + `${signed(models[next].quality - won.quality, 2)} quality for `
+        + `${Math.abs(better) < 0.005 ? "the same" : signed(better, 2)} quality for `
         + `${dollars(Math.abs(dearer))} ${dearer < 0 ? "less" : "more"}`;
     }
     words.textContent = `${said}.`;
