@@ -34,6 +34,7 @@ from onehead.training.gate import (
 )
 from onehead.training.networks import Amounts, LinearAmounts, NaturalFamiliarity, attention
 from onehead.training.novelty import fit_novelty
+from onehead.training.recipes.amounts import linear_amounts
 from onehead.training.recipes.base import (
     Fitted,
     Options,
@@ -41,7 +42,7 @@ from onehead.training.recipes.base import (
     Standard,
     assemble,
     familiarity,
-    linear_amounts,
+    folds_of,
     ridge,
     tensor,
     unit,
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Rows = NDArray[np.intp]
 
-_FOLDS = 4
 _PROBABILITY = 1e-4
 """Probabilities are kept this far from 0 and 1 before a logit."""
 _PAIRS = 512
@@ -208,7 +208,7 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     tasks, labels = labels_of(examples, seed)
     dense = standard.x * np.float32(options["gate_dense"])
     labelled = Labelled(examples, dense, tasks, labels)
-    fold = _folds(examples, seed)
+    fold = folds_of(examples, seed)
     gate = fit_gate(labelled, float(options["gate_strength"]))
     held_out = _held_out(labelled, float(options["gate_strength"]), fold)
     labels = np.where(labels >= 0, labels, held_out.argmax(axis=1))
@@ -234,7 +234,7 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     quality = AnchorAttention(network_gate, {name: tensor(a) for name, a in arrays.items()})
     blind = np.zeros((len(examples), lexicon.dimension))
     inputs = np.concatenate([standard.x, blind, held_out], axis=1).astype(np.float32)
-    amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs))
+    amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs, seed))
     share = np.bincount(labels, minlength=len(tasks)) / len(labels)
     usual = recalibrated((share @ means)[None], slope, offset)[0]
     return assemble(
@@ -286,14 +286,6 @@ def _held_out_corrections(weights: Floats, left: Floats, fold: Rows, options: Op
         if rest.any():
             corrections[here] = weights[here] @ solve_values(weights[rest], left[rest], options)
     return corrections
-
-
-def _folds(examples: Examples, seed: int) -> Rows:
-    """A fold [n] for each prompt; a single one where there is only one text."""
-    distinct = len(set(examples.table.prompts))
-    if distinct < 2:
-        return np.zeros(len(examples), dtype=np.intp)
-    return examples.table.folds(min(_FOLDS, distinct), seed)
 
 
 def _held_out(labelled: Labelled, strength: float, fold: Rows) -> Floats:

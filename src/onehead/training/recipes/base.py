@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
 from onehead.errors import UsageError, did_you_mean
-from onehead.training.networks import Familiarity, LinearAmounts, RouterNetwork
+from onehead.training.networks import Familiarity, RouterNetwork
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -27,8 +27,7 @@ _SURFACE_BOUND = 6.0
 """Standard deviations from the training mean beyond which a surface feature says nothing more."""
 _UNBOUNDED = 1e9
 _LEAST_SPAN = 0.1
-_AMOUNT_RIDGE = 0.02
-"""Penalty of the linear amounts, per example; amounts are far less noisy than outcomes."""
+_FOLDS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,44 +153,12 @@ def ridge(x: Floats, y: Floats, penalty: float) -> tuple[Floats, Floats]:
     return weights, biases
 
 
-def linear_amounts(examples: Examples, x: NDArray[np.float32]) -> LinearAmounts:
-    """Log amounts by ridge regression on x [n, d], corrected to the mean of amounts.
-
-    The exponential of a mean logarithm is below the mean; the mean of exp(residual), Duan's
-    smearing estimate (1983), makes up for it.
-    """
-    heads = []
-    for values in (examples.amounts.log_input, examples.amounts.log_output):
-        weight, bias = ridge(x.astype(np.float64), values, _AMOUNT_RIDGE)
-        residual = values - (x @ weight + bias)
-        heads.append((tensor(weight), tensor(bias + smearing(residual))))
-    (w_in, b_in), (w_out, b_out) = heads
-    return LinearAmounts((w_in, w_out), (b_in, b_out))
-
-
-def constant_amounts(examples: Examples, width: int) -> LinearAmounts:
-    """Each model's mean amounts, whatever the prompt."""
-    m = len(examples.amounts.pool)
-    flat = torch.zeros(width, m)
-    means = [
-        tensor(np.log(known_mean(np.exp(values))))
-        for values in (examples.amounts.log_input, examples.amounts.log_output)
-    ]
-    return LinearAmounts((flat, flat.clone()), (means[0], means[1]))
-
-
-def plain_amounts(
-    examples: Examples, x: NDArray[np.float32], cost: Literal["linear", "constant"]
-) -> LinearAmounts:
-    """What a baseline without amounts of its own takes: upstream's are constant per model."""
-    if cost == "constant":
-        return constant_amounts(examples, x.shape[1])
-    return linear_amounts(examples, x)
-
-
-def smearing(residual: Floats) -> Floats:
-    """Logarithm of the mean exp(residual) over the known rows, [m]."""
-    return np.log(known_mean(np.exp(residual)))
+def folds_of(examples: Examples, seed: int) -> NDArray[np.intp]:
+    """A fold [n] for each example, equal texts in one; a single fold where there is only one text."""
+    distinct = len(set(examples.table.prompts))
+    if distinct < 2:
+        return np.zeros(len(examples), dtype=np.intp)
+    return examples.table.folds(min(_FOLDS, distinct), seed)
 
 
 def familiarity(examples: Examples, seed: int) -> Familiarity:

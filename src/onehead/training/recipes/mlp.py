@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from onehead.training.recipes.amounts import plain_amounts
 from onehead.training.recipes.base import (
     Fitted,
     Options,
     Recipe,
     Standard,
     assemble,
-    plain_amounts,
     tensor,
 )
 from onehead.training.recipes.loop import known_cross_entropy, train
@@ -73,7 +73,7 @@ def fit_mlp(examples: Examples, options: Options, seed: int) -> Fitted:
         options,
         seed,
     )
-    amounts = plain_amounts(examples, standard.x, options["cost"])
+    amounts = plain_amounts(examples, standard.x, options["cost"], seed)
     return assemble(examples, standard, network, amounts, seed)
 
 

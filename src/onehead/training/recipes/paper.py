@@ -19,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from onehead.training.recipes.amounts import smearing
 from onehead.training.recipes.base import (
     Fitted,
     Options,
@@ -26,7 +27,6 @@ from onehead.training.recipes.base import (
     Standard,
     assemble,
     known_mean,
-    smearing,
     tensor,
     unit,
 )

@@ -10,15 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from onehead.training.recipes.amounts import constant_amounts, plain_amounts
 from onehead.training.recipes.base import (
     Fitted,
     Options,
     Recipe,
     Standard,
     assemble,
-    constant_amounts,
     known_mean,
-    plain_amounts,
     ridge,
     tensor,
     unit,
@@ -146,7 +145,11 @@ def fit_neighbours(examples: Examples, options: Options, seed: int) -> Fitted:
         min(int(options["k"]), len(examples)),
     )
     return assemble(
-        examples, standard, quality, plain_amounts(examples, standard.x, options["cost"]), seed
+        examples,
+        standard,
+        quality,
+        plain_amounts(examples, standard.x, options["cost"], seed),
+        seed,
     )
 
 
@@ -158,7 +161,11 @@ def fit_ridge(examples: Examples, options: Options, seed: int) -> Fitted:
     weight, bias = ridge(x, examples.quality, float(options["penalty"]))
     quality = _linear(standard, weight, bias)
     return assemble(
-        examples, standard, quality, plain_amounts(examples, standard.x, options["cost"]), seed
+        examples,
+        standard,
+        quality,
+        plain_amounts(examples, standard.x, options["cost"], seed),
+        seed,
     )
 
 
@@ -183,7 +190,11 @@ def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
         weight[:, j], bias[j] = model.coef_ * to_unit, float(np.ravel(model.intercept_)[0])
     quality = _linear(standard, weight, bias)
     return assemble(
-        examples, standard, quality, plain_amounts(examples, standard.x, options["cost"]), seed
+        examples,
+        standard,
+        quality,
+        plain_amounts(examples, standard.x, options["cost"], seed),
+        seed,
     )
 
 
