@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from dataclasses import dataclass
+from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -272,6 +273,22 @@ def margin_over_constant(recipe: str) -> float:
 @pytest.mark.parametrize("recipe", ["attention", "knn", "ridge", "paper"])
 def test_a_recipe_learns_what_there_is_to_learn(recipe: str) -> None:
     assert margin_over_constant(recipe) > 0.1
+
+
+def test_what_a_task_costs_is_learned_among_many_tasks() -> None:
+    """One of thirty tasks is thirty times as dear: a penalty for unit features would shrink that."""
+    rng, task = np.random.default_rng(0), np.arange(600) % 30
+    words = ["".join(rng.choice(list(ascii_lowercase), 6)) for _ in range(240)]
+    table = make_table(
+        600,
+        prompts=tuple(" ".join(rng.choice(words[8 * k : 8 * k + 8], 12)) for k in task),
+        tasks=tuple(f"task {k}" for k in task),
+        cost_usd=np.where(task == 0, 0.03, 0.001)[:, None] * rng.uniform(0.9, 1.1, (600, 3)),
+    )
+    rest, held = table.split(0.25, seed=0)
+    fitted, _ = fit("attention", table.take(rest))
+    dear = estimate(fitted, examples(table.take(held[task[held] == 0]))).cost_usd
+    assert np.log(dear / 0.03).mean() == pytest.approx(0, abs=0.15)
 
 
 def test_random_learns_nothing() -> None:

@@ -30,18 +30,22 @@ _UNTRIED: Final = 0.03
 """Where there are no two texts to try them on."""
 
 
-def linear_amounts(examples: Examples, x: NDArray[np.float32], seed: int) -> LinearAmounts:
+def linear_amounts(
+    examples: Examples, x: NDArray[np.float32], seed: int, emphasis: Floats | None = None
+) -> LinearAmounts:
     """Log amounts by ridge regression on x [n, d], corrected to the mean of amounts.
 
     Penalties of input and output are those that predict prompts best which the regression was not
-    shown, over folds drawn by `seed`.
+    shown, over folds drawn by `seed`. emphasis: how large each column counts [d]; what counts large
+    is shrunk little.
     """
-    wide, fold = x.astype(np.float64), folds_of(examples, seed)
+    size = np.ones(x.shape[1]) if emphasis is None else emphasis
+    wide, fold = x * size, folds_of(examples, seed)
     weights, biases = [], []
     for values in (examples.amounts.log_input, examples.amounts.log_output):
         weight, bias = ridge(wide, values, best_penalty(wide, values, fold))
         residual = values - (wide @ weight + bias)
-        weights.append(tensor(weight))
+        weights.append(tensor(weight * size[:, None]))
         biases.append(tensor(bias + smearing(residual)))
     return LinearAmounts(_pair(weights), _pair(biases))
 

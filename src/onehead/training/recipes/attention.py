@@ -65,6 +65,9 @@ _PROBABILITY = 1e-4
 """Probabilities are kept this far from 0 and 1 before a logit."""
 _PAIRS = 512
 """Anchors whose pairs measure how far cosines spread."""
+_TASK_EMPHASIS = 10.0
+"""How large task probabilities count among what amounts are regressed on. Where tasks are many, each
+is improbable for most prompts, and a penalty for features of unit size would shrink its mean away."""
 
 
 class Gate(nn.Module):
@@ -234,7 +237,8 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
     quality = AnchorAttention(network_gate, {name: tensor(a) for name, a in arrays.items()})
     blind = np.zeros((len(examples), lexicon.dimension))
     inputs = np.concatenate([standard.x, blind, held_out], axis=1).astype(np.float32)
-    amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs, seed))
+    emphasis = np.append(np.ones(inputs.shape[1] - len(tasks)), np.full(len(tasks), _TASK_EMPHASIS))
+    amounts = TaskAmounts(network_gate, linear_amounts(examples, inputs, seed, emphasis))
     share = np.bincount(labels, minlength=len(tasks)) / len(labels)
     usual = recalibrated((share @ means)[None], slope, offset)[0]
     return assemble(
