@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onehead.errors import UsageError
-from onehead.messages import GAP, MAX_CHARS, MAX_SYSTEM_CHARS, clip_middle, routing_text
+from onehead.messages import GAP, MAX_CHARS, MAX_SYSTEM_CHARS, clip_middle, routing_text, times_read
 
 
 def message(role, content, **more):
@@ -61,6 +61,15 @@ def test_tool_calls_and_results_are_tolerated():
     assert routing_text([message("user", "Compute."), call, result, item]) == "Compute."
     assert routing_text([call, result]) == "42"
     assert routing_text([message("system", "S"), call]) == "S"
+
+
+def test_what_is_read_is_never_less_than_the_routing_text():
+    talk = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
+    assert times_read(talk, routing_text(talk)) == 1.0
+    assert times_read("", "") == 1.0
+    assert times_read("x" * 2 * MAX_CHARS, routing_text("x" * 2 * MAX_CHARS)) == 2.0
+    image = [{"role": "user", "content": [{"type": "image_url"}]}]
+    assert times_read(image, routing_text(image)) == 1.0
 
 
 def test_the_last_user_turn_counts_behind_a_huge_history():

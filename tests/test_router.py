@@ -8,7 +8,7 @@ import multiprocessing
 import pickle
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -20,6 +20,7 @@ from onehead import Decision, Router
 from onehead.artifact import Artifact, save
 from onehead.errors import ArtifactError, EncoderError, NoEligibleModel, UsageError
 from onehead.features import LEXICON_ARRAYS, Lexicon, tokenizer_hash
+from onehead.messages import routing_text
 from onehead.policy import choose
 
 if TYPE_CHECKING:
@@ -130,6 +131,38 @@ def test_messages_are_prompts(router: Router) -> None:
     assert router.route(conversation).to_json() == router.route("Name a prime.").to_json()
     assert len(router.route_many([conversation, "Name a prime."])) == 2
     assert router.route_many([]) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "chars"),
+    [
+        ("ab " * 20_000, 60_000),
+        (
+            [
+                {"role": "user", "content": "ab"},
+                {"role": "assistant", "content": "x" * 5000},
+                {"role": "tool", "content": [{"type": "text", "text": "y" * 300}]},
+                {"role": "user", "content": "abc"},
+            ],
+            5305,
+        ),
+    ],
+)
+def test_what_is_not_looked_at_is_paid_for(router: Router, prompt: Any, chars: int) -> None:
+    """Input tokens in proportion; what is written, quality and costs known in USD stay."""
+    text = routing_text(prompt)
+    assert len(text) < chars
+    seen, whole = router.estimate([text]), router.estimate(["zzz", prompt]).take(slice(1, 2))
+    times = chars / len(text)
+    assert whole.quality.tolist() == seen.quality.tolist()
+    assert whole.output_tokens[0, 0] == seen.output_tokens[0, 0]
+    assert whole.input_tokens[0, 0] == pytest.approx(times * seen.input_tokens[0, 0])
+    card = router.pool.models[0]
+    assert card.input_usd_per_million is not None
+    more = (times - 1) * seen.input_tokens[0, 0] * card.input_usd_per_million / 1e6
+    assert whole.cost_usd[0, 0] == pytest.approx(seen.cost_usd[0, 0] + more, rel=1e-5)
+    assert router.pool.models[2].cost_basis == "usd"
+    assert whole.cost_usd[0, 2] == seen.cost_usd[0, 2]
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,18 @@ def routing_text(prompt: str | Sequence[Mapping[str, Any]]) -> str:
     return _assemble(clip_middle(system, MAX_SYSTEM_CHARS), users)
 
 
+def times_read(prompt: str | Sequence[Mapping[str, Any]], text: str) -> float:
+    """How many times the length of its routing text a model reads of a prompt, at least once.
+
+    The routing text leaves out what says little about the question; the model is paid to read all.
+    """
+    if isinstance(prompt, str):
+        chars = len(prompt)
+    else:
+        chars = sum(len(_turn(message, place)[1]) for place, message in enumerate(prompt))
+    return max(1.0, chars / max(len(text), 1))
+
+
 def clip_middle(text: str, limit: int) -> str:
     """`text` itself, or its beginning and its end around a gap, `limit` characters in all."""
     if len(text) <= limit:

@@ -84,6 +84,17 @@ class NetworkPredictor:
             [self._predict(features[start : start + _ROWS]) for start in range(0, n, _ROWS)]
         )
 
+    def longer(self, estimates: Estimates, times: NDArray[np.float64]) -> Estimates:
+        """Estimates of prompts that are so many times as long [n] as what was seen of them.
+
+        What is written stays as it was, and so do costs of which only dollars are known.
+        """
+        assert estimates.tokens is not None  # noqa: S101  (this class makes them so)
+        tokens = estimates.tokens * np.stack([times, np.ones_like(times)], axis=1)[:, :, None]
+        more = self._prices.of_reading(tokens[:, 0] - estimates.tokens[:, 0])
+        cost = round_digits(estimates.cost_usd + more)
+        return Estimates(estimates.quality, cost, estimates.confidence, tokens)
+
     def _predict(self, features: NDArray[np.float32]) -> Estimates:
         """Estimates for a few prompts at once."""
         m = self._models

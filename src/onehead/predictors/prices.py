@@ -39,3 +39,7 @@ class Prices:
             unseen = self._free & ~log_amounts.reshape(amounts.shape).any(axis=1)
             amounts[np.broadcast_to((unseen | self._in_usd)[:, None], amounts.shape)] = np.nan
         return cost, amounts
+
+    def of_reading(self, input_tokens: NDArray[np.float64]) -> NDArray[np.float64]:
+        """USD of reading tokens [n, m]; 0 for a model of which only dollars are known."""
+        return np.nan_to_num(input_tokens) * self._prices[:1]

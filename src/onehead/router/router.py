@@ -7,18 +7,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
+
 from onehead.artifact import Artifact, Manifest, load
 from onehead.encoders import Encoder, load_encoder
 from onehead.errors import ArtifactError, EncoderError, UsageError
 from onehead.features import LEXICON_ARRAYS, Featurizer, Lexicon, tokenizer_hash
-from onehead.messages import routing_text
+from onehead.messages import routing_text, times_read
 from onehead.policy import UNCONSTRAINED, Constraints, choose, parse_willingness_to_pay
 from onehead.predictors.network import NetworkPredictor
 from onehead.router.decision import Decision, Verdict
 from onehead.spread import Spread
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from onehead.cache import EmbeddingCache
@@ -159,16 +160,28 @@ class Router:
     ) -> Estimates:
         """Estimates for every prompt and every model, before anyone chooses.
 
+        What of a long text or a conversation the router does not look at counts in the cost: the
+        model is paid to read it.
+
         cache: keeps the vectors of slow encoders on disk
         """
         if isinstance(prompts, str | Mapping):
             raise UsageError("give a list of prompts; a single one goes to route().")
-        return self.estimate_features(self.represent(prompts, cache=cache))
+        given = list(prompts)
+        texts = [routing_text(prompt) for prompt in given]
+        estimates = self.estimate_features(self._featurize(texts, cache))
+        if texts == given:  # the very same, so that nothing is compared
+            return estimates
+        times = np.array([times_read(*both) for both in zip(given, texts, strict=True)])
+        return self._predictor.longer(estimates, times)
 
     def represent(
         self, prompts: Iterable[Prompt], *, cache: EmbeddingCache | None = None
     ) -> NDArray[np.float32]:
-        """What the router sees of each prompt: features [n, d], which a log can keep."""
+        """What the router sees of each prompt: features [n, d], which a log can keep.
+
+        Estimates from them are of the routing text alone.
+        """
         return self._featurize([routing_text(prompt) for prompt in prompts], cache)
 
     def estimate_features(self, features: NDArray[np.float32]) -> Estimates:
