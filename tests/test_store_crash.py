@@ -104,6 +104,22 @@ def test_a_disk_that_fills_up_costs_nothing_that_memory_can_hold(
     assert journal.close() == 0
 
 
+def test_a_file_system_that_gives_no_blocks_beforehand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def allocate(*_: int) -> None:
+        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+    monkeypatch.setattr("onehead.store.segment.os.posix_fallocate", allocate)
+    journal = Journal(tmp_path, memory=10)
+    assert journal.append(b"one")
+    assert journal.error is None
+    (path,) = tmp_path.iterdir()
+    assert path.stat().st_blocks * 512 >= 1 << 20
+    assert taken(journal) == [b"one"]
+    assert journal.close() == 0
+
+
 def test_a_long_outage_holds_one_file_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("onehead.store.segment.SEGMENT_BYTES", 100)
     before = len(list(Path("/proc/self/fd").iterdir()))

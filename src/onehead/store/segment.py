@@ -8,6 +8,7 @@ without one would kill the process where the disk is full.
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 from pathlib import Path
@@ -24,6 +25,8 @@ _MODE: Final = 0o600
 _FLAGS: Final = (
     os.O_CREAT | os.O_EXCL | os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 )
+_NO_WAY: Final = (errno.EINVAL, errno.EOPNOTSUPP)
+"""The file system has no way to do it, which macOS and Windows do not offer either."""
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -70,10 +73,10 @@ class Segment:
             _allocate(handle, self._room)
             self._map: mmap.mmap | None = mmap.mmap(handle, self._room)
         except BaseException:
+            os.close(handle)
             path.unlink(missing_ok=True)
             raise
-        finally:
-            os.close(handle)
+        os.close(handle)
         self._map[: len(HEADING)] = HEADING
 
     def append(self, payload: bytes) -> bool:
@@ -117,8 +120,13 @@ class Segment:
 def _allocate(handle: int, size: int) -> None:
     """Give a file its blocks; OSError where the disk has none."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(handle, 0, size)
-        return
-    zeros = memoryview(bytes(size))  # macOS, Windows
+        try:
+            os.posix_fallocate(handle, 0, size)
+        except OSError as error:
+            if error.errno not in _NO_WAY:
+                raise
+        else:
+            return
+    zeros = memoryview(bytes(size))
     while zeros:
         zeros = zeros[os.write(handle, zeros) :]
