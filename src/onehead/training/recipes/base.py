@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Options = Mapping[str, Any]
 
 _CENTROIDS = 64
+_MEASURED = 8_000
+"""Prompts by which familiarity is measured, at most: it is two numbers."""
 _SURFACE_BOUND = 6.0
 """Standard deviations from the training mean beyond which a surface feature says nothing more."""
 _UNBOUNDED = 1e9
@@ -164,18 +166,30 @@ def folds_of(examples: Examples, seed: int) -> NDArray[np.intp]:
 def familiarity(examples: Examples, seed: int) -> Familiarity:
     """Confidence from clusters of the training vectors.
 
-    1 from the median training prompt on, ½ at the first percentile, 0 as far below again, but at
-    least `_LEAST_SPAN` below: a few prompts that are their own clusters are no measure.
+    1 from the median prompt on, ½ at the first percentile, 0 as far below again, but at least
+    `_LEAST_SPAN` below: a few prompts that are their own clusters are no measure. Prompts are
+    measured by clusters that were made without them: those of a small task lie near their own, and
+    the next ones of that task far from it.
     """
-    from sklearn.cluster import KMeans
-
     vectors = unit(examples.vectors)
-    count = min(_CENTROIDS, len(np.unique(vectors, axis=0)))
-    centroids = unit(KMeans(count, n_init=1, random_state=seed).fit(vectors).cluster_centers_)
-    nearest = (vectors @ centroids.T).max(axis=1)
+    centroids = _centroids(vectors, seed)
+    some = np.sort(np.random.default_rng([seed, 13]).permutation(len(vectors))[:_MEASURED])
+    fold, nearest = folds_of(examples, seed)[some], np.empty(len(some), np.float32)
+    for number in np.unique(fold):
+        here = fold == number
+        others = centroids if here.all() else _centroids(vectors[some[~here]], seed)
+        nearest[here] = (vectors[some[here]] @ others.T).max(axis=1)
     high, usual = np.quantile(nearest, 0.5), np.quantile(nearest, 0.01)
     low = min(high - 2 * (high - usual), high - _LEAST_SPAN)
     return Familiarity(tensor(centroids), torch.tensor(float(low)), torch.tensor(float(high)))
+
+
+def _centroids(vectors: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """The middles of clusters of unit vectors [n, v], of unit length [c, v]."""
+    from sklearn.cluster import KMeans
+
+    count = min(_CENTROIDS, len(np.unique(vectors, axis=0)))
+    return unit(KMeans(count, n_init=1, random_state=seed).fit(vectors).cluster_centers_)
 
 
 def unit(vectors: NDArray[Any]) -> NDArray[np.float32]:
