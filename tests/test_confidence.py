@@ -10,12 +10,17 @@ import pytest
 import torch
 from training_tables import make_table
 
+from onehead.features import SURFACE
 from onehead.router import Router
 from onehead.training import train
+from onehead.training.examples import Examples
 from onehead.training.networks import TRUSTED, Familiarity, NaturalFamiliarity, RouterNetwork
+from onehead.training.recipes.base import familiarity
 from onehead.training.unnatural import spoil
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from onehead.artifact import Artifact
 
 
@@ -84,3 +89,24 @@ def test_spoiled_texts_are_other_texts_of_every_kind() -> None:
     assert any(not text.isascii() for text in spoiled)
     assert spoiled == spoil(prompts, np.random.default_rng(0))
     assert spoil(["", "a"], np.random.default_rng(1))
+
+
+def test_a_small_kind_of_unlike_prompts_is_familiar_too() -> None:
+    """Each of its training prompts lies near its own cluster; the next ones lie where those would alone."""
+    rng = np.random.default_rng(0)
+
+    def drawn(middle: int, spread: float, count: int) -> NDArray[np.float32]:
+        return (np.eye(32)[middle] + spread * rng.normal(size=(count, 32))).astype(np.float32)
+
+    vectors = np.concatenate([drawn(0, 0.02, 360), drawn(1, 0.25, 40)])
+    features = np.concatenate([vectors, np.zeros((400, len(SURFACE)), np.float32)], axis=1)
+    prompts = tuple(f"prompt {i}" for i in range(400))
+    shown = Examples(make_table(400, 3, prompts=prompts), features, None, None)  # type: ignore[arg-type]
+    confidence = familiarity(shown, seed=0)
+    small, large, strange = (
+        confidence(torch.from_numpy(some)).numpy()
+        for some in (drawn(1, 0.25, 200), drawn(0, 0.02, 200), drawn(2, 0.25, 200))
+    )
+    assert np.median(small) > TRUSTED
+    assert large.min() > 0.9
+    assert np.median(strange) < TRUSTED
