@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from onehead.errors import UsageError
-from onehead.messages import GAP, MAX_CHARS, MAX_SYSTEM_CHARS, clip_middle, routing_text, times_read
+from onehead.messages import (
+    GAP,
+    IMAGE_CHARS,
+    MAX_CHARS,
+    MAX_SYSTEM_CHARS,
+    chars_read,
+    clip_middle,
+    routing_text,
+    times_read,
+)
 
 
 def message(role, content, **more):
@@ -69,7 +78,11 @@ def test_what_is_read_is_never_less_than_the_routing_text():
     assert times_read("", "") == 1.0
     assert times_read("x" * 2 * MAX_CHARS, routing_text("x" * 2 * MAX_CHARS)) == 2.0
     image = [{"role": "user", "content": [{"type": "image_url"}]}]
-    assert times_read(image, routing_text(image)) == 1.0
+    assert times_read(image, routing_text(image)) == IMAGE_CHARS / len("[image]")
+    called = {"role": "assistant", "content": None, "tool_calls": [{"arguments": "y" * 90}]}
+    assert chars_read(called) > 90
+    asked = [talk[1], called, {"type": "function_call_output", "output": "z" * 500}]
+    assert times_read(asked, routing_text(asked)) > 100
 
 
 def test_the_last_user_turn_counts_behind_a_huge_history():

@@ -22,11 +22,14 @@ from onehead.errors import UsageError
 
 MAX_CHARS: Final = 16_000
 MAX_SYSTEM_CHARS: Final = 2_000
+IMAGE_CHARS: Final = 4_000
+"""A part without text counts as this many: an image is about a thousand tokens, as providers bill a large one."""
 GAP: Final = "\n…\n"
 _BREAK: Final = "\n\n"
 
 _SYSTEM_ROLES: Final = frozenset({"system", "developer"})
 _TEXT_PARTS: Final = frozenset({"text", "input_text", "output_text"})
+_CALLS: Final = ("tool_calls", "arguments", "output")
 _KINDS: Final = {
     "image_url": "image",
     "input_image": "image",
@@ -67,11 +70,21 @@ def times_read(prompt: str | Sequence[Mapping[str, Any]], text: str) -> float:
 
     The routing text leaves out what says little about the question; the model is paid to read all.
     """
-    if isinstance(prompt, str):
-        chars = len(prompt)
-    else:
-        chars = sum(len(_turn(message, place)[1]) for place, message in enumerate(prompt))
+    chars = len(prompt) if isinstance(prompt, str) else sum(map(chars_read, prompt))
     return max(1.0, chars / max(len(text), 1))
+
+
+def chars_read(message: Mapping[str, Any]) -> int:
+    """Characters that a model reads of a message that `routing_text` took, calls of tools among them."""
+    content = message.get("content")
+    parts = content if isinstance(content, list | tuple) else [content or ""]
+    called = (str(message[name]) for name in _CALLS if name in message)
+    return sum(map(_part_chars, parts)) + sum(map(len, called))
+
+
+def _part_chars(part: str | Mapping[str, Any]) -> int:
+    text = part if isinstance(part, str) else part.get("text")
+    return len(text) if isinstance(text, str) else IMAGE_CHARS
 
 
 def clip_middle(text: str, limit: int) -> str:

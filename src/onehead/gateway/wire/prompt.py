@@ -9,7 +9,7 @@ import msgspec
 
 from onehead.errors import UsageError
 from onehead.gateway.errors import GatewayError
-from onehead.messages import MAX_CHARS, clip_middle, routing_text
+from onehead.messages import MAX_CHARS, chars_read, clip_middle, routing_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,8 +21,6 @@ Api = Literal["chat", "responses"]
 _IMAGES = frozenset({"image_url", "input_image", "image"})
 _AUDIO = frozenset({"input_audio", "audio_url", "audio"})
 _FILES = frozenset({"input_file", "file"})
-_IMAGE_CHARS = 4_000
-"""An image counts as this many characters: about a thousand tokens, as providers bill a large one."""
 _USUAL_OUTPUT = 500
 _CHARS_PER_TOKEN = 4
 _WRITE = ("/completions", "/responses")
@@ -87,13 +85,12 @@ def asked_of(body: Body, api: Api) -> Asked:
         raise GatewayError(str(error), param="messages" if api == "chat" else "input") from None
     users = [place for place, one in enumerate(messages) if one.get("role") == "user"]
     last_user = users[-1] if users else len(messages) - 1
-    sizes, kinds = _sizes(messages)
     return Asked(
         api=api,
         messages=messages,
         whole=text,
-        needs=_needs(body, api, kinds, messages),
-        sizes=sizes,
+        needs=_needs(body, api, _kinds(messages), messages),
+        sizes=[chars_read(message) for message in messages],
         tool_chars=body.size_of("tools") + body.size_of("functions"),
         output_tokens=_limit(body),
         answers=_answers(body),
@@ -140,33 +137,12 @@ def _keys(raw: list[bytes]) -> list[str]:
     return keys
 
 
-def _sizes(messages: Sequence[dict[str, Any]]) -> tuple[list[int], set[str]]:
-    """Characters that each message has a model read, and the kinds of parts there are."""
-    kinds: set[str] = set()
-    return [_size(message, kinds) for message in messages], kinds
-
-
-def _size(message: dict[str, Any], kinds: set[str]) -> int:
-    content = message.get("content")
-    if isinstance(content, str):
-        size = len(content)
-    elif isinstance(content, list):
-        size = sum(_part_size(part, kinds) for part in content)
-    else:
-        size = 0
-    for name in ("tool_calls", "arguments", "output"):
-        if name in message:
-            size += len(str(message[name]))
-    return size
-
-
-def _part_size(part: Any, kinds: set[str]) -> int:
-    if isinstance(part, str):
-        return len(part)
-    kind = part.get("type")
-    kinds.add(kind)
-    text = part.get("text")
-    return len(text) if isinstance(text, str) else _IMAGE_CHARS
+def _kinds(messages: Sequence[dict[str, Any]]) -> set[str]:
+    """The kinds of parts there are."""
+    contents = [one["content"] for one in messages if isinstance(one.get("content"), list)]
+    return {
+        str(part.get("type")) for content in contents for part in content if isinstance(part, dict)
+    }
 
 
 def _texts(messages: Sequence[dict[str, Any]]) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from onehead.training.networks import LinearAmounts
-from onehead.training.recipes.base import folds_of, known_mean, ridge, tensor
+from onehead.training.recipes.base import folds_of, known_blocks, known_mean, ridge, tensor
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -89,24 +89,15 @@ def best_penalty(x: Floats, y: Floats, fold: NDArray[np.intp]) -> float:
 
 def _path(x: Floats, y: Floats, penalties: Sequence[float]) -> Iterator[tuple[Floats, Floats]]:
     """As `ridge`, for one penalty after the other; what they share is worked out once."""
-    known = ~np.isnan(y)
-    patterns, group = np.unique(known, axis=1, return_inverse=True)
     parts = []
-    for number, rows in enumerate(patterns.T):
-        if rows.sum() < 2:
-            continue
-        columns = np.flatnonzero(group.ravel() == number)
-        some, target = x[rows], y[np.ix_(rows, columns)]
-        center, level = some.mean(axis=0), target.mean(axis=0)
-        centered = some - center
-        values, axes = np.linalg.eigh(centered.T @ centered)
-        along = axes.T @ (centered.T @ (target - level))
-        parts.append((columns, int(rows.sum()), center, level, np.maximum(values, 0), axes, along))
+    for block in known_blocks(x, y):
+        values, axes = np.linalg.eigh(block.gram)
+        parts.append((block, np.maximum(values, 0), axes, axes.T @ block.moment))
     for penalty in penalties:
         weights, biases = np.zeros((x.shape[1], y.shape[1])), known_mean(y)
-        for columns, n, center, level, values, axes, along in parts:
-            solved = axes @ (along / (values + penalty * n)[:, None])
-            weights[:, columns], biases[columns] = solved, level - center @ solved
+        for block, values, axes, along in parts:
+            solved = axes @ (along / (values + penalty * block.n)[:, None])
+            block.put(solved, weights, biases)
         yield weights, biases
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -140,19 +140,43 @@ def ridge(x: Floats, y: Floats, penalty: float) -> tuple[Floats, Floats]:
     `penalty` counts per example. Columns that are known on the same rows are solved together.
     """
     weights, biases = np.zeros((x.shape[1], y.shape[1])), known_mean(y)
-    known = ~np.isnan(y)
-    patterns, group = np.unique(known, axis=1, return_inverse=True)
+    for block in known_blocks(x, y):
+        gram = block.gram + penalty * block.n * np.eye(x.shape[1])
+        block.put(np.linalg.solve(gram, block.moment), weights, biases)
+    return weights, biases
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Columns of y that are known on the same n rows, as a regression on x sees them.
+
+    center [d], level [k]: means of x and y there; gram [d, d], moment [d, k]: centred products
+    """
+
+    columns: NDArray[np.intp]
+    n: int
+    center: Floats
+    level: Floats
+    gram: Floats
+    moment: Floats
+
+    def put(self, solved: NDArray[np.floating[Any]], weights: Floats, biases: Floats) -> None:
+        """Write weights [d, k] of its columns, and the biases that follow, among those of all."""
+        weights[:, self.columns] = solved
+        biases[self.columns] = self.level - self.center @ solved
+
+
+def known_blocks(x: Floats, y: Floats) -> Iterator[Block]:
+    """The columns of y [n, k], NaN where unknown, by where they are known; not those of a single row."""
+    patterns, group = np.unique(~np.isnan(y), axis=1, return_inverse=True)
     for number, rows in enumerate(patterns.T):
-        columns = np.flatnonzero(group.ravel() == number)
-        if rows.sum() < 2:
+        columns, n = np.flatnonzero(group.ravel() == number), int(rows.sum())
+        if n < 2:
             continue
         some, target = x[rows], y[np.ix_(rows, columns)]
         center, level = some.mean(axis=0), target.mean(axis=0)
         centered = some - center
-        gram = centered.T @ centered + penalty * len(some) * np.eye(x.shape[1])
-        solved = np.linalg.solve(gram, centered.T @ (target - level))
-        weights[:, columns], biases[columns] = solved, level - center @ solved
-    return weights, biases
+        yield Block(columns, n, center, level, centered.T @ centered, centered.T @ (target - level))
 
 
 def folds_of(examples: Examples, seed: int) -> NDArray[np.intp]:

@@ -144,13 +144,7 @@ def fit_neighbours(examples: Examples, options: Options, seed: int) -> Fitted:
         tensor(known_mean(examples.quality)),
         min(int(options["k"]), len(examples)),
     )
-    return assemble(
-        examples,
-        standard,
-        quality,
-        plain_amounts(examples, standard.x, options["cost"], seed),
-        seed,
-    )
+    return _assembled(examples, standard, quality, options, seed)
 
 
 def fit_ridge(examples: Examples, options: Options, seed: int) -> Fitted:
@@ -160,13 +154,7 @@ def fit_ridge(examples: Examples, options: Options, seed: int) -> Fitted:
     x = standard.x[:, :d].astype(np.float64)
     weight, bias = ridge(x, examples.quality, float(options["penalty"]))
     quality = _linear(standard, weight, bias)
-    return assemble(
-        examples,
-        standard,
-        quality,
-        plain_amounts(examples, standard.x, options["cost"], seed),
-        seed,
-    )
+    return _assembled(examples, standard, quality, options, seed)
 
 
 def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
@@ -189,13 +177,15 @@ def fit_svr(examples: Examples, options: Options, seed: int) -> Fitted:
             model.fit(x[rows], examples.quality[rows, j])
         weight[:, j], bias[j] = model.coef_ * to_unit, float(np.ravel(model.intercept_)[0])
     quality = _linear(standard, weight, bias)
-    return assemble(
-        examples,
-        standard,
-        quality,
-        plain_amounts(examples, standard.x, options["cost"], seed),
-        seed,
-    )
+    return _assembled(examples, standard, quality, options, seed)
+
+
+def _assembled(
+    examples: Examples, standard: Standard, quality: nn.Module, options: Options, seed: int
+) -> Fitted:
+    """A baseline's network: its quality, and amounts as its options say."""
+    amounts = plain_amounts(examples, standard.x, options["cost"], seed)
+    return assemble(examples, standard, quality, amounts, seed)
 
 
 def _linear(standard: Standard, weight: Floats, bias: Floats) -> LinearQuality:
