@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "src"
@@ -149,6 +149,15 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def close_all(names: Mapping[str, object]) -> None:
+    """End what a page leaves open, as a script's end does: a client's connections are met by the
+    collector else, in whatever test runs then."""
+    for value in names.values():
+        close = getattr(type(value), "close", None)
+        if close is not None:
+            close(value)
+
+
 def run_python(block: Block, names: dict[str, object], where: str) -> None:
     if not block.body.startswith(">>>"):
         exec(compile(block.body, where, "exec"), names)
@@ -168,6 +177,7 @@ def test_page_runs_as_it_stands(
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "__main__"}
     with ExitStack() as servers:
+        servers.callback(close_all, names)
         moved: dict[str, str] = {}
         for block in blocks(page):
             where = f"{page.name}:{block.line}"
