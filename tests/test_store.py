@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -22,6 +23,12 @@ from onehead.store import (
     prompt_fields,
 )
 from onehead.store.records import decoded, encoded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from onehead.store.database import Row
 
 ODD = "'; DROP TABLE decisions; -- <script>alert(1)</script> \u2028 ü 🙂 %s ? {x}"
 
@@ -250,7 +257,8 @@ def test_totals_refuse_what_is_no_range(buckets: int, since: int, until: int, st
 def test_sessions_and_answers_know_their_model(store: Store) -> None:
     store.write(
         [
-            record(NOON, session="s", model="large", answer_id="resp_9"),
+            record(NOON, session="s", model="large", answer_id="resp_9", path="/v1/responses"),
+            record(NOON, model="small", answer_id="chatcmpl-1"),
             record(NOON + 1, session="s", model="small"),
             record(NOON + 2, session="s", model=None, outcome="error"),
         ]
@@ -259,6 +267,23 @@ def test_sessions_and_answers_know_their_model(store: Store) -> None:
     assert store.session_model("new") is None
     assert store.answer_model("resp_9") == "large"
     assert store.answer_model("resp_0") is None
+    assert store.answer_model("chatcmpl-1") is None  # nothing refers to it
+
+
+def test_answers_are_found_by_their_index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Store.open(f"sqlite:///{tmp_path}/log.db") as store:
+        ask = store.database.rows
+        plans: list[str] = []
+
+        def explained(sql: str, values: Sequence[Any] = ()) -> list[Row]:
+            plans.extend(str(row[-1]) for row in ask(f"EXPLAIN QUERY PLAN {sql}", values))
+            return ask(sql, values)
+
+        monkeypatch.setattr(store.database, "rows", explained)
+        assert store.answer_model("resp_9") is None
+        assert store.session_model("s") is None
+    assert "decisions_response" in plans[0]
+    assert any("decisions_session" in plan for plan in plans)
 
 
 def test_feedback_is_kept_once_for_each_source(store: Store) -> None:

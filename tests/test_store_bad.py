@@ -17,6 +17,7 @@ from onehead.errors import MissingExtraError, StoreError
 from onehead.store import Store, Writer
 from onehead.store.database import Database, RowRefused
 from onehead.store.place import parse_url
+from onehead.store.schema import MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +113,22 @@ def test_opening_twice_migrates_once(store: Store, store_url: str) -> None:
     with Store.open(store_url) as again:
         assert again.count() == 1
         names = again.database.rows("SELECT name FROM migrations")
-    assert names == [("0001_log",)]
+    assert names == [(name,) for name, _ in MIGRATIONS]
+
+
+def test_a_store_of_the_first_schema_is_brought_up(
+    store_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = record()
+    with monkeypatch.context() as patched:
+        patched.setattr("onehead.store.migrate.MIGRATIONS", MIGRATIONS[:1])
+        with Store.open(store_url) as store:
+            store.write([one])
+    with Store.open(store_url) as store:
+        assert store.decision(one.decision_id) == one
+        assert store.database.rows("SELECT name FROM migrations ORDER BY name") == [
+            (name,) for name, _ in MIGRATIONS
+        ]
 
 
 def test_a_migration_that_fails_leaves_nothing(

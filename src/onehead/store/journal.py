@@ -62,6 +62,7 @@ class Journal:
         self._limit_bytes = limit_bytes
         self._lock = threading.Lock()
         self._segments: deque[Segment] = deque()
+        self._spare: Segment | None = None
         self._ends: deque[int] = deque()
         self._number = 0
         self._bytes = 0
@@ -149,6 +150,9 @@ class Journal:
                 else:
                     segment.retire()
             self._segments.clear()
+            if self._spare is not None:
+                self._spare.drop()
+                self._spare = None
             self._folder = None
             self._memory_limit = 0
             return len(self._memory)
@@ -160,7 +164,7 @@ class Journal:
         if not segments or not segments[-1].append(payload):
             path = self._folder / f"{self._number + 1:08d}.journal"
             try:
-                fresh = Segment(path, len(payload))
+                fresh = self._fresh(path, len(payload))
             except OSError as error:
                 self.error = f"{self._folder}: {error.strerror or error}"
                 return False
@@ -168,13 +172,23 @@ class Journal:
             if segments and segments[-1].size == len(HEADING):
                 segments.pop().drop()  # too small for this one, and all in it is done
             elif segments:
-                segments[-1].retire()
+                if len(segments) > 1:
+                    segments[-2].retire()  # the last may yet be used again
                 self._ends.append(self.appended)
             segments.append(fresh)
             fresh.append(payload)
         self._bytes += size
         self.error = None
         return True
+
+    def _fresh(self, path: Path, first: int) -> Segment:
+        """An empty file: one that has served, for a new one needs blocks and pages of the kernel."""
+        spare, self._spare = self._spare, None
+        if spare is not None:
+            if spare.moved(path, first):
+                return spare
+            spare.drop()
+        return Segment(path, first)
 
     def _finish(self) -> None:
         out, self._out = self._out, None
@@ -190,7 +204,11 @@ class Journal:
         if out.end is None or self._offset < self._segments[0].size:
             return
         if len(self._segments) > 1 or out.lost:
-            self._segments.popleft().drop()
+            done = self._segments.popleft()
+            if self._spare is None and not out.lost and done.clear():
+                self._spare = done
+            else:
+                done.drop()
             if self._ends:
                 self._ends.popleft()
         else:

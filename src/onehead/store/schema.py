@@ -17,6 +17,8 @@ LATENCY_EDGES_S: Final = tuple(0.05 * 2**i for i in range(13))
 OVERHEAD_BINS: Final = tuple(f"overhead_{i}" for i in range(len(OVERHEAD_EDGES_S) + 1))
 LATENCY_BINS: Final = tuple(f"latency_{i}" for i in range(len(LATENCY_EDGES_S) + 1))
 
+RESPONSES: Final = "/v1/responses"
+"""The path whose answers a later request names, by their ids."""
 ROLLUP_KEY: Final = ("width", "start", "model", "mode", "outcome")
 ROLLUP_SUMS: Final = (
     "requests",
@@ -145,6 +147,15 @@ MIGRATIONS: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
             "CREATE INDEX decisions_failed ON decisions (decision_id, outcome) WHERE outcome <> 'ok'",
             _FILTER_INDEX,
             "CREATE INDEX feedback_at ON feedback (at)",
+        ),
+    ),
+    (
+        "0002_answers",
+        (
+            "DROP INDEX decisions_answer",
+            # Ids of answers come in no order, so each new one changes a page of its own; only these are
+            # ever looked for.
+            f"CREATE INDEX decisions_response ON decisions (answer_id) WHERE path = '{RESPONSES}'",
         ),
     ),
 )

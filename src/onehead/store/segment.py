@@ -90,11 +90,24 @@ class Segment:
         """As `part_payloads`, when the file has lost its name; one damaged place once it is retired."""
         return ([], 1) if self._map is None else payloads(self._map[start:end])
 
-    def clear(self) -> None:
-        """Forget all frames, so that the file can be filled anew."""
-        if self._map is not None:
-            self._map[len(HEADING) : self.size] = bytes(self.size - len(HEADING))
-            self.size = self._synced = len(HEADING)
+    def clear(self) -> bool:
+        """Wipe all frames, so that the file can be filled anew; False where it is retired."""
+        if self._map is None:
+            return False
+        self._map[len(HEADING) : self.size] = bytes(self.size - len(HEADING))
+        self.size = self._synced = len(HEADING)
+        return True
+
+    def moved(self, path: Path, first: int) -> bool:
+        """Give a cleared file another name; False where it cannot have it, or has no room for `first`."""
+        if len(HEADING) + OVERHEAD + first > self._room:
+            return False
+        try:
+            self.path.rename(path)
+        except OSError:  # it has lost its name, or the system keeps a mapped file where it is
+            return False
+        self.path = path
+        return True
 
     def sync(self) -> None:
         """Wait until it is on the disk, its mapped pages too."""

@@ -17,6 +17,7 @@ from onehead.store.ids import first_id, id_time
 from onehead.store.migrate import migrate
 from onehead.store.records import checked_feedback
 from onehead.store.rows import COLUMNS, from_row
+from onehead.store.schema import RESPONSES
 from onehead.store.search import Filter, Page, by_ids, conditions, search
 
 if TYPE_CHECKING:
@@ -138,8 +139,8 @@ class Store:
         return self._last("session = ? AND model IS NOT NULL", session)
 
     def answer_model(self, answer_id: str) -> str | None:
-        """The model whose answer has this id; None for an unknown answer."""
-        return self._last("answer_id = ?", answer_id)
+        """The model whose answer to the Responses API has this id; None for an unknown answer."""
+        return self._last(f"answer_id = ? AND path = '{RESPONSES}'", answer_id)
 
     def feedback(
         self,
