@@ -14,20 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 HERE = Path(__file__).resolve().parent
 PATH = "/v1/chat/completions"
 START_S = 90.0
 MODELS = {"cheap": "gpt-3.5-turbo-1106", "strong": "gpt-4o-2024-05"}
 """Two models of the upstream, and whose profile each has."""
-_UNLOGGED = """
-import sys
-from onehead.cli import main
-from onehead.store import Writer
-Writer.put = lambda self, record: None
-sys.exit(main())
-"""
 
 
 @dataclass(frozen=True)
@@ -94,11 +87,11 @@ def upstream() -> Iterator[Target]:
 
 @contextlib.contextmanager
 def onehead(
-    behind: Target, folder: Path, extra: str = "", *, logged: bool = True
+    behind: Target, folder: Path, extra: str = "", *, program: Sequence[str] = ("-m", "onehead")
 ) -> Iterator[Target]:
     """`onehead serve` with one worker and its log in SQLite, as it comes: every request is routed and logged.
 
-    logged: False throws records away where they would go to the log, to know what that costs
+    program: what Python runs in its stead
     """
     port = free_port()
     lines = [
@@ -112,7 +105,6 @@ def onehead(
         )
     config = folder / "onehead.toml"
     config.write_text("\n".join(lines), encoding="utf-8")
-    program = ["-m", "onehead"] if logged else ["-c", _UNLOGGED]
     command = [sys.executable, *program, "serve", "--config", str(config)]
     with _process(command, port) as pid:
         yield Target("onehead", port, pid)

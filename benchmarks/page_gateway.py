@@ -87,14 +87,18 @@ def _gateway(document: dict[str, Any]) -> str:
 def _gateway_log(document: dict[str, Any]) -> str:
     logged, unlogged, ratio = document["logged"], document["unlogged"], document["throughput"]
     low, high = ratio["interval"]
+    more = document["more_loop_us"]
+    starts = document["throughput_of_each_start"]
     return (
-        f"### What the log costs\n\nThe gateway as it is, and one that throws its records away, in turns of "
-        f"{document['seconds']:.0f} s at {document['connections']} connections, {document['rounds']} times: "
-        f"{logged['requests_per_s']:,.0f} and {unlogged['requests_per_s']:,.0f} requests/s (medians). The median of "
-        f"the ratios of neighbours is {ratio['median']:.3f} [{low:.3f}, {high:.3f}]: logging costs "
-        f"{1 - ratio['median']:.1%} of the throughput. A request takes {logged['loop_us']:,.0f} µs of processor time "
-        f"in the worker's loop with the log, {unlogged['loop_us']:,.0f} µs without, and {logged['beside_us']:,.0f} µs "
-        f"in the log's own process.\n\n{taken(document['run'])}\n"
+        "### What the log costs\n\nOne gateway that logs the requests of every other second, at "
+        f"{document['connections']} connections without a pause; {document['pairs']} pairs of seconds in "
+        f"{document['starts']} starts: {logged['requests_per_s']:,.0f} requests/s with the log and "
+        f"{unlogged['requests_per_s']:,.0f} without (medians). The median of the ratios of neighbours is "
+        f"{ratio['median']:.3f} [{low:.3f}, {high:.3f}], of single starts {min(starts):.3f} to "
+        f"{max(starts):.3f}: logging costs {1 - ratio['median']:.1%} of the throughput. The worker's loop takes "
+        f"{more['median']:.0f} µs [{more['interval'][0]:.0f}, {more['interval'][1]:.0f}] more for a logged "
+        f"request, of {unlogged['loop_us']:,.0f} µs, and the log's own process {document['beside_us']:,.0f} µs.\n\n"
+        f"{taken(document['run'])}\n"
     )
 
 
