@@ -26,7 +26,7 @@ from common import RESULTS, conditions, write
 from gateway import loaded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from gateways import Target
 
@@ -40,7 +40,7 @@ WARM = 4
 SAMPLES = 2000
 
 
-def median(values: Sequence[float]) -> dict[str, Any]:
+def resampled(values: Sequence[float]) -> dict[str, Any]:
     """The median, and its 95 % interval over resampled values."""
     rng = random.Random(0)
     medians = sorted(statistics.median(rng.choices(values, k=len(values))) for _ in range(SAMPLES))
@@ -51,7 +51,7 @@ def median(values: Sequence[float]) -> dict[str, Any]:
 
 
 def one_start(behind: Target, pairs: int) -> tuple[list[Pair], float]:
-    """Spans with the log and without it of one gateway; and what the log's process spends on a record, in µs."""
+    """Seconds with the log and without it of one gateway; and what its process spends on a record, in µs."""
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         spans = folder / "spans.jsonl"
@@ -59,29 +59,35 @@ def one_start(behind: Target, pairs: int) -> tuple[list[Pair], float]:
         target = stack.enter_context(gateways.onehead(behind, folder, program=turns))
         loaded(target, CONNECTIONS, WARM * SPAN_S, folder)
         before = target.processor_us()
-        found = loaded(
-            target, CONNECTIONS, (2 * pairs + 1) * SPAN_S, folder
-        )  # one more ends the last
+        # A span is written down when the next one begins.
+        found = loaded(target, CONNECTIONS, (2 * pairs + 1) * SPAN_S, folder)
         if found["failed"] or found["broken"]:
             sys.exit(f"{target.name}: {found}")
         beside = (target.processor_us()["beside"] - before["beside"]) / (found["requests"] / 2)
-        lines = spans.read_text("utf-8").splitlines()
-    by_number = {line["span"]: line for line in map(msgspec.json.decode, lines)}
-    both: list[Pair] = []
-    for number in range(WARM, WARM + 2 * pairs, 2):
-        ends = by_number.get(number), by_number.get(number + 1)
-        if ends[0] is not None and ends[1] is not None:  # a stall may swallow a span
-            logged, unlogged = sorted(map(_rates, ends), key=lambda one: -one["logged"])
-            both.append((logged, unlogged))
-    return both, beside
+        lines = list(map(msgspec.json.decode, spans.read_bytes().splitlines()))
+    rates = {(line["span"] // 2, line["logged"]): _rates(line) for line in lines}
+    numbers = range(WARM // 2, WARM // 2 + pairs)
+    whole = [
+        n for n in numbers if {(n, True), (n, False)} <= rates.keys()
+    ]  # a stall may swallow a span
+    return [(rates[n, True], rates[n, False]) for n in whole], beside
 
 
 def _rates(span: dict[str, float]) -> dict[str, float]:
     return {
-        "logged": span["logged"],
         "requests_per_s": span["requests"] / span["seconds"],
         "loop_us": 1e6 * span["loop_s"] / span["requests"],
     }
+
+
+def medians(spans: Sequence[dict[str, float]]) -> dict[str, float]:
+    """The median of each rate."""
+    return {name: statistics.median(span[name] for span in spans) for name in spans[0]}
+
+
+def ratios(name: str, pairs: Sequence[Pair]) -> list[float]:
+    """A rate with the log to the same without it."""
+    return [logged[name] / unlogged[name] for logged, unlogged in pairs]
 
 
 def main() -> None:
@@ -92,44 +98,30 @@ def main() -> None:
     if shutil.which("wrk") is None:
         sys.exit("wrk is missing: install it (Debian: apt install wrk).")
     run = conditions(["uvicorn", "uvloop", "msgspec"])
-    every: list[list[Pair]] = []
+    both: list[Pair] = []
     beside: list[float] = []
+    of_starts: list[float] = []
     with gateways.upstream() as behind:
         for _ in range(arguments.starts):
             pairs, spent = one_start(behind, arguments.pairs)
-            every.append(pairs)
+            both += pairs
             beside.append(spent)
-            print(
-                f"{statistics.median(a['requests_per_s'] / b['requests_per_s'] for a, b in pairs):.3f}"
-            )
-    both = [pair for pairs in every for pair in pairs]
-
-    def ratios(name: str, pairs: Sequence[Pair]) -> list[float]:
-        return [logged[name] / unlogged[name] for logged, unlogged in pairs]
-
-    def middle(of: Callable[[Pair], float]) -> float:
-        return statistics.median(map(of, both))
-
+            of_starts.append(statistics.median(ratios("requests_per_s", pairs)))
+            print(f"{of_starts[-1]:.3f}", flush=True)
+    logged, unlogged = zip(*both, strict=True)
+    more = [with_it["loop_us"] - without["loop_us"] for with_it, without in both]
     document = {
         "run": run,
         "connections": CONNECTIONS,
         "starts": arguments.starts,
         "pairs": len(both),
-        "logged": {
-            name: middle(lambda pair, n=name: pair[0][n]) for name in ("requests_per_s", "loop_us")
-        },
-        "unlogged": {
-            name: middle(lambda pair, n=name: pair[1][n]) for name in ("requests_per_s", "loop_us")
-        },
+        "logged": medians(logged),
+        "unlogged": medians(unlogged),
         "beside_us": statistics.median(beside),
-        "throughput": median(ratios("requests_per_s", both)),
-        "loop": median(ratios("loop_us", both)),
-        "more_loop_us": median(
-            [logged["loop_us"] - unlogged["loop_us"] for logged, unlogged in both]
-        ),
-        "throughput_of_each_start": [
-            statistics.median(ratios("requests_per_s", pairs)) for pairs in every
-        ],
+        "throughput": resampled(ratios("requests_per_s", both)),
+        "loop": resampled(ratios("loop_us", both)),
+        "more_loop_us": resampled(more),
+        "throughput_of_each_start": of_starts,
         "throughput_of_each_pair": ratios("requests_per_s", both),
     }
     write(RESULTS / "gateway_log.json", document)

@@ -240,6 +240,19 @@ def test_responses_are_routed_priced_and_followed_up(gateway: Gateway, upstream:
     assert gateway.logged(streamed)["output_tokens"] == 3
 
 
+def test_an_answer_is_followed_up_after_a_restart(upstream: Upstream, tmp_path: Path) -> None:
+    config = toml(upstream.url, tmp_path, MODELS, QUICK)
+    with running_gateway(config) as before:
+        first = before.post("/v1/responses", {"model": "auto@1000", "input": "Prove it."})
+        chosen = first.headers["x-onehead-model"]
+        before.logged(first)
+    follow = {"model": "auto:cheap", "input": "Go on", "previous_response_id": first.json()["id"]}
+    fresh = {"model": "auto:cheap", "input": "Go on"}
+    with running_gateway(config) as after:  # which has only the log to know it from
+        assert after.post("/v1/responses", follow).headers["x-onehead-model"] == chosen
+        assert after.post("/v1/responses", fresh).headers["x-onehead-model"] != chosen
+
+
 def test_other_paths_pass_to_the_model_they_name(gateway: Gateway, upstream: Upstream) -> None:
     vectors = gateway.post("/v1/embeddings", {"model": "renamed", "input": ["a"]})
     assert vectors.status_code == 200
