@@ -13,12 +13,13 @@ from training_tables import make_table
 from onehead.encoders import load_encoder
 from onehead.router import Router
 from onehead.training import novelty, train
-from onehead.training.gate import Labelled, labels_of
+from onehead.training.gate import Labelled
 from onehead.training.networks import Familiarity, NaturalFamiliarity
 from onehead.training.novelty import NOT_TOLD, fit_novelty, margin
 from onehead.training.pipeline import examples_of
 from onehead.training.recipes.attention import Gate, TaskConfidence
 from onehead.training.recipes.base import Standard
+from onehead.training.recipes.tasks import labels_of
 
 if TYPE_CHECKING:
     from onehead.outcomes import OutcomeTable

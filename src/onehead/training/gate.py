@@ -22,8 +22,6 @@ _LEAST_DOCUMENTS = 2
 _MAX_RANK = 32
 """Columns of a lexicon: with more tasks than this, their weights are compressed."""
 _ITERATIONS = 100
-_UNLABELLED_CLUSTERS = 20
-"""Clusters that stand in for tasks where a table names none (as many as the paper's)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,29 +81,6 @@ def weigh(
     weights = counts[:, tokens].copy()
     weights.data = 1 + np.log(weights.data)
     return normalize(weights @ diags(idf), copy=False).astype(np.float32)
-
-
-def labels_of(examples: Examples, seed: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    """Task names [t] and the task of each prompt [n], −1 where it is unknown.
-
-    Where most prompts name no task, clusters of their vectors stand in for tasks.
-    """
-    names = np.array(examples.table.tasks)
-    named = names != ""
-    if named.mean() < 0.5:
-        return _clusters(examples, seed)
-    tasks, index = np.unique(names[named], return_inverse=True)
-    labels = np.full(len(names), -1, dtype=np.intp)
-    labels[named] = index
-    return tuple(str(task) for task in tasks), labels
-
-
-def _clusters(examples: Examples, seed: int) -> tuple[tuple[str, ...], NDArray[np.intp]]:
-    from sklearn.cluster import KMeans
-
-    count = max(1, min(_UNLABELLED_CLUSTERS, len(examples) // 50))
-    labels = KMeans(count, n_init=4, random_state=seed).fit_predict(examples.vectors)
-    return tuple(f"cluster {c}" for c in range(count)), labels.astype(np.intp)
 
 
 def fit_gate(labelled: Labelled, strength: float) -> TaskGate:

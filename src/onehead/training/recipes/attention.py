@@ -29,7 +29,6 @@ from onehead.training.gate import (
     Labelled,
     fit_gate,
     held_out_probabilities,
-    labels_of,
     task_means,
 )
 from onehead.training.networks import Amounts, LinearAmounts, NaturalFamiliarity, attention
@@ -47,6 +46,7 @@ from onehead.training.recipes.base import (
     tensor,
     unit,
 )
+from onehead.training.recipes.tasks import labels_of
 from onehead.training.unnatural import fit_naturalness
 
 if TYPE_CHECKING:
@@ -254,7 +254,7 @@ def fit_attention(examples: Examples, options: Options, seed: int) -> Fitted:
         usual=tensor(usual),
         tasks=tasks
         if tasks[0] in examples.table.tasks
-        else (),  # the numbers of clusters name nothing
+        else (),  # the numbers of kinds name nothing
     )
 
 
