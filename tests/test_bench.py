@@ -99,6 +99,19 @@ def test_what_is_held_out_is_seen_by_nothing(whole: Examples) -> None:
     np.testing.assert_array_equal(one.task_means.quality, two.task_means.quality)
 
 
+def test_without_names_of_tasks_others_change_nothing(whole: Examples) -> None:
+    names = tuple("odd" if i % 2 else "even" for i in range(len(whole)))
+    part = halves(whole, 0)
+    known = part.known.table
+    other = replace(part.known, table=replace(known, tasks=names[: known.n_prompts]))
+    for name, same in (("attention-no-names", True), ("attention", False)):
+        first, second = (
+            CONTENDERS[name].answer(each).estimates.quality
+            for each in (part, replace(part, known=other))
+        )
+        assert np.array_equal(first, second) == same
+
+
 def test_a_smaller_share_is_part_of_a_larger_one_and_held_out_prompts_stay() -> None:
     table = outcomes()
     small, large, every = (split_rows(table, 3, share) for share in (0.1, 0.5, 1.0))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import numpy as np
@@ -88,6 +88,23 @@ class Trained:
 
 
 @dataclass(frozen=True)
+class Unnamed:
+    """Another contender, not told the names of the tasks."""
+
+    of: Contender
+
+    def answer(self, part: Split) -> Answer:
+        """What the other one makes of the same prompts."""
+        table = part.known.table
+        known = replace(part.known, table=replace(table, tasks=("",) * table.n_prompts))
+        return self.of.answer(replace(part, known=known))
+
+    def described(self) -> str:
+        """The other one's settings."""
+        return repr(("unnamed", self.of.described()))
+
+
+@dataclass(frozen=True)
 class UpstreamMLP:
     """scikit-learn's MLPRegressor per model on the encoder's vectors, squared error."""
 
@@ -143,28 +160,44 @@ _WHOLE: Final[dict[str, Contender]] = {
     "random": Trained("random"),
     "constant": Trained("constant"),
 }
-ABLATIONS: Final[dict[str, tuple[str, Mapping[str, Any]]]] = {
+ABLATIONS: Final[dict[str, tuple[str, Contender]]] = {
     "attention-no-head": (
         "without the head: the task prior alone",
-        {"shared_penalty": _NEVER, "own_penalty": _NEVER},
+        Trained(OURS, {"shared_penalty": _NEVER, "own_penalty": _NEVER}),
     ),
     "attention-no-own": (
         "without a model's own part of the head: only how hard the prompt is",
-        {"own_penalty": _NEVER},
+        Trained(OURS, {"own_penalty": _NEVER}),
     ),
     "attention-no-shared": (
         "without the shared part of the head",
-        {"shared_penalty": _NEVER},
+        Trained(OURS, {"shared_penalty": _NEVER}),
     ),
-    "attention-no-prior": ("without the task prior: the head alone", {"gate_strength": 1 / _NEVER}),
-    "attention-no-dense": ("the gate sees words only, not the vector", {"gate_dense": 0.0}),
-    "attention-no-shrinkage": ("task means as they are, not shrunk", {"prior_count": 1 / _NEVER}),
-    "attention-no-calibration": ("without calibration", {"calibration_count": _NEVER}),
+    "attention-no-prior": (
+        "without the task prior: the head alone",
+        Trained(OURS, {"gate_strength": 1 / _NEVER}),
+    ),
+    "attention-no-names": (
+        "without the names of tasks: kinds that are found instead",
+        Unnamed(Trained(OURS)),
+    ),
+    "attention-no-dense": (
+        "the gate sees words only, not the vector",
+        Trained(OURS, {"gate_dense": 0.0}),
+    ),
+    "attention-no-shrinkage": (
+        "task means as they are, not shrunk",
+        Trained(OURS, {"prior_count": 1 / _NEVER}),
+    ),
+    "attention-no-calibration": (
+        "without calibration",
+        Trained(OURS, {"calibration_count": _NEVER}),
+    ),
 }
-"""Name → what is taken from our recipe, and the options that take it."""
+"""Name → what is taken from our recipe, and what is left of it."""
 
 CONTENDERS: Final[dict[str, Contender]] = _WHOLE | {
-    name: Trained(OURS, options) for name, (_, options) in ABLATIONS.items()
+    name: contender for name, (_, contender) in ABLATIONS.items()
 }
 USUAL: Final = tuple(name for name in _WHOLE if name != "mlp-upstream")
 """What competes where nothing is named: all but what trains for many minutes."""
