@@ -1,17 +1,18 @@
 """Models that join a router without training, against a router that was trained with them.
 
-    python benchmarks/new_models.py [--seeds 0 1 2] [--n 16 32 64 128 256]
+    python benchmarks/new_models.py [--table NAME …] [--seeds 0 1 2] [--n 16 32 64 128 256]
 
-On MMLU-Pro, each seed holds out a fifth of the prompts. Then four models at a time are held out too,
+Each seed holds out a fifth of a table's prompts. Then a group of models at a time is held out too,
 until every model was; they are dealt out in the order in which they matter to a router told the true
-task. A router is trained without the four; they join it by outcomes on n prompts, drawn at random
+task. A router is trained without the group; its models join by outcomes on n prompts, drawn at random
 (three draws) or chosen, or by likeness alone. What it then reaches stands beside a router that was
-trained with all.
+trained with all. Tables that are not named keep what is known of them.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
     from onehead.outcomes import OutcomeTable
 
 RESULT = RESULTS / "new_models.json"
-TABLE = "mmlu_pro"
-GROUPS = 8
+GROUPS = {"mmlu_pro": 8, "routerbench": 4}
+"""Groups that the models of each table join in."""
 DRAWS = 3
 PACKAGES = ("onehead", "numpy", "torch", "scikit-learn")
 
@@ -78,34 +79,46 @@ class Case:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--table", nargs="+", choices=GROUPS, default=list(GROUPS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--n", nargs="+", type=int, default=[16, 32, 64, 128, 256])
     arguments = parser.parse_args()
+    for name in arguments.table:
+        entry = measured(name, arguments.seeds, arguments.n)
+        known = json.loads(RESULT.read_text())["tables"] if RESULT.exists() else {}
+        found = known | {name: entry}
+        write(RESULT, {"tables": {each: found[each] for each in GROUPS if each in found}})
+
+
+def measured(name: str, seeds: Sequence[int], counts: Sequence[int]) -> dict[str, Any]:
+    """What is known of models that join a router of one table."""
     taken = conditions(PACKAGES)
-    table, *_ = read_outcomes([table_path(TABLE)]).complete_block()
-    rows = [row for seed in arguments.seeds for row in rows_of_seed(table, seed, arguments.n)]
-    document = {
-        "title": TABLES[TABLE].title,
+    table, *_ = read_outcomes([table_path(name)]).complete_block()
+    groups = GROUPS[name]
+    rows = [row for seed in seeds for row in rows_of_seed(table, groups, seed, counts)]
+    return {
+        "title": TABLES[name].title,
         "n_prompts": table.n_prompts,
         "n_models": table.n_models,
         "data_hash": table.content_hash(),
         "draws": DRAWS,
-        "groups": GROUPS,
+        "groups": groups,
         "rows": rows,
-        "chosen_minus_random": {str(n): paired(rows, n) for n in arguments.n},
+        "chosen_minus_random": {str(n): paired(rows, n) for n in counts},
         "run": taken,
     }
-    write(RESULT, document)
 
 
-def rows_of_seed(table: OutcomeTable, seed: int, counts: Sequence[int]) -> Iterator[dict[str, Any]]:
+def rows_of_seed(
+    table: OutcomeTable, groups: int, seed: int, counts: Sequence[int]
+) -> Iterator[dict[str, Any]]:
     """Every row of one seed; the router that was trained with all is the same for every group."""
     rest, held = split_rows(table, seed)
     known, unseen = table.take(rest), table.take(held)
     trained = train(known, options=OPTIONS, seed=seed)
     order = by_weight(table)
-    for group in range(GROUPS):
-        new = order[group::GROUPS]
+    for group in range(groups):
+        new = order[group::groups]
         without = train(known.without(new), options=OPTIONS, seed=seed)
         case = Case(seed, known, unseen, new, without)
         for how, n, draw, artifact in joined_routers(case, trained, counts):

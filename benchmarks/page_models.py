@@ -45,7 +45,18 @@ def model_sections(found: dict[str, Any]) -> Iterator[str]:
 
 
 def _new_models(document: dict[str, Any]) -> str:
-    rows = [row | {"n": 0 if row["how"] == "all" else row["n"]} for row in document["rows"]]
+    head = (
+        "## New models without training\n\nEach seed holds out a fifth of a table's prompts, and then a group of "
+        "models at a time, until every model was held out. A router is trained without the group, whose models "
+        "join it by what is known of them on a few prompts ([`onehead models add`](method.md#new-models)). AIQ is "
+        "of the whole pool on held-out prompts; the other figures are of the new models there. Means over seeds, "
+        "groups and draws.\n"
+    )
+    return "\n".join([head, *(_joined(entry) for entry in document["tables"].values())])
+
+
+def _joined(entry: dict[str, Any]) -> str:
+    rows = [row | {"n": 0 if row["how"] == "all" else row["n"]} for row in entry["rows"]]
     trained = _mean(rows, "trained", 0, "aiq")
     lines = [
         [
@@ -62,26 +73,21 @@ def _new_models(document: dict[str, Any]) -> str:
     seeds = len({row["seed"] for row in rows})
     paired = [
         [f"{n} prompts", *(with_interval(gaps[name]) for name in ("brier", "mean_error", "aiq"))]
-        for n, gaps in document["chosen_minus_random"].items()
+        for n, gaps in entry["chosen_minus_random"].items()
     ]
     return (
-        "## New models without training\n\n"
-        f"{document['title']}, {document['n_models']} models. Each of {seeds} seeds holds out a fifth of the "
-        "prompts, and then four models at a time, until every model was held out. A router is trained "
-        "without the four, and they join it by what is known of them on a few prompts "
-        "([`onehead models add`](method.md#new-models)). AIQ is of the whole pool on held-out prompts; the "
-        "other figures are of the four new models there. Means over seeds, groups of models and "
-        f"{document['draws']} draws.\n\n"
-        f"{markdown(header, lines)}\n"
+        f"### New models: {entry['title']}\n\n{entry['n_models']} models in {entry['groups']} groups, {seeds} "
+        f"seeds, {entry['draws']} draws.\n\n{markdown(header, lines)}\n"
         "Chosen minus drawn at random, with 95 % intervals from resampling the models (for AIQ their "
-        f"{document['groups']} groups); for Brier and error less is better:\n\n"
-        f"{markdown(['', 'Brier', 'error of the mean', 'AIQ'], paired)}\n{taken(document['run'])}\n"
+        f"groups); for Brier and error less is better:\n\n"
+        f"{markdown(['', 'Brier', 'error of the mean', 'AIQ'], paired)}\n{taken(entry['run'])}\n"
     )
 
 
 def _mean(rows: list[dict[str, Any]], how: str, n: int, name: str) -> float:
     """Mean over seeds, draws and new models."""
-    return float(np.mean([row[name] for row in rows if (row["how"], row["n"]) == (how, n)]))
+    found = [row[name] for row in rows if (row["how"], row["n"]) == (how, n)]
+    return float(np.mean(np.concatenate([np.atleast_1d(each) for each in found])))
 
 
 def _figure(rows: list[dict[str, Any]], how: str, n: int, name: str, digits: int = 4) -> str:

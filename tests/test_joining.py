@@ -15,6 +15,7 @@ from onehead.calibrate import recalibrated
 from onehead.cli.run import run
 from onehead.errors import DataError, UsageError
 from onehead.joining import Prices, choose_anchors, join, join_like
+from onehead.joining.anchors import spread_rows
 from onehead.joining.solve import Prior, solve
 from onehead.joining.view import view
 from onehead.router import Router
@@ -188,6 +189,18 @@ def test_anchors_are_different_texts_and_stand_for_all(routers: Joined) -> None:
     assert off(rows[:20]) < 0.7 * drawn
     blind = choose_anchors(routers.without, known.prompt_table, 20)
     assert len(set(blind.tolist())) == 20
+
+
+def test_anchors_are_spread_as_all_are() -> None:
+    """Not only in the mean, which the extremes have too; of a tenth that is apart, a tenth is taken."""
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(6000, 2))  # more than stand for all
+    points[:600] += 12
+    taken = points[spread_rows(points, 40)]
+    assert (taken[:, 0] > 6).sum() == 4
+    usual = taken[taken[:, 0] < 6]
+    np.testing.assert_allclose(usual.mean(axis=0), 0, atol=0.15)
+    np.testing.assert_allclose(usual.std(axis=0), 1, atol=0.15)
 
 
 def test_what_cannot_join_is_named(routers: Joined) -> None:

@@ -1,9 +1,11 @@
 """Which prompts to grade a new model on: few that stand for all.
 
-Kernel herding (Welling 2009): prompts are taken one by one so that, at every number of them, the
-mean over those taken stays near the mean over all. What is averaged is what a new model is solved
-by: the pool's estimates and the tasks, and beside them what the pool's models really did. So those
-taken are neither too easy nor too hard for the models known, and hardly so for one more.
+Support points (Mak & Joseph 2018), taken greedily: prompts come one by one so that, at every number of
+them, those taken are spread as all are, by energy distance. What is spread is what a new model is
+solved by: the pool's estimates, the tasks and how much is read and written, and beside them what the
+pool's models really did. So those taken are neither too easy nor too hard for the models known, and
+hardly so for one more. Means alone, as kernel herding follows them, can be met by prompts that are all
+extreme (`benchmarks/LOG.md`).
 """
 
 from __future__ import annotations
@@ -22,13 +24,19 @@ if TYPE_CHECKING:
     from onehead.artifact import Artifact
     from onehead.cache import EmbeddingCache
     from onehead.encoders import Encoder
+    from onehead.joining.view import View
     from onehead.outcomes import PromptTable
 
     Floats = NDArray[np.float64]
 
-_MISSES = 0.3
-_ESTIMATES = 2.0
-"""How much outcomes beyond the estimates, and estimates, count against the tasks (LOG.md)."""
+_MISSES = 1.0
+_ESTIMATES = 4.0
+_AMOUNTS = 0.3
+"""How much outcomes beyond the estimates, estimates and amounts count against the tasks (LOG.md)."""
+_ALL = 4096
+"""Prompts that stand for all in distances to all, at most."""
+_ROWS = 1024
+"""Rows of distances at a time."""
 
 
 def choose_anchors(
@@ -52,11 +60,22 @@ def choose_anchors(
         raise UsageError(f"{n} anchors of {len(texts)} different prompts; choose from 1 to that.")
     rows = np.sort(first)
     seen = view(artifact, [table.prompts[i] for i in rows], encoder=encoder, cache=cache)
-    parts = [_ESTIMATES * seen.raw / np.sqrt(seen.raw.shape[1]), seen.tasks]
+    parts = [
+        _ESTIMATES * seen.raw / np.sqrt(seen.raw.shape[1]),
+        seen.tasks,
+        _AMOUNTS * _usual_amounts(seen),
+    ]
     misses = _misses(seen.raw, artifact, table, rows)
     if misses is not None:
         parts.append(_MISSES * misses)
-    return rows[_herd(np.concatenate(parts, axis=1), n)]
+    return rows[spread_rows(np.concatenate(parts, axis=1), n)]
+
+
+def _usual_amounts(seen: View) -> Floats:
+    """Logarithms of what a usual model reads and writes [n, 2], standardised."""
+    logs = np.stack([seen.log_amounts(which).mean(axis=1) for which in ("input", "output")], axis=1)
+    standard: Floats = (logs - logs.mean(axis=0)) / np.maximum(logs.std(axis=0), 1e-6)
+    return standard
 
 
 def _misses(
@@ -74,14 +93,31 @@ def _misses(
     return misses
 
 
-def _herd(points: Floats, n: int) -> NDArray[np.intp]:
-    """Rows of points [p, k], one by one: the mean of those taken follows the mean of all."""
-    mean, total = points.mean(axis=0), np.zeros(points.shape[1])
-    squares = np.square(points).sum(axis=1)
-    taken = np.empty(n, np.intp)
+def spread_rows(points: Floats, n: int) -> NDArray[np.intp]:
+    """Rows of points [p, k], one by one: those taken are spread as all are.
+
+    Each one taken lies near to all and far from those taken before.
+    """
+    every = points
+    if len(points) > _ALL:
+        every = points[np.random.default_rng(0).permutation(len(points))[:_ALL]]
+    to_all = np.concatenate(
+        [
+            _distances(points[start : start + _ROWS], every).mean(axis=1)
+            for start in range(0, len(points), _ROWS)
+        ]
+    )
+    to_taken, taken = np.zeros(len(points)), np.empty(n, np.intp)
     for number in range(n):
-        distance = squares - 2 * (points @ ((number + 1) * mean - total))
-        distance[taken[:number]] = np.inf
-        taken[number] = int(distance.argmin())
-        total += points[taken[number]]
+        gain = to_all - to_taken / (number + 1)
+        gain[taken[:number]] = np.inf
+        taken[number] = int(gain.argmin())
+        to_taken += _distances(points, points[taken[number], None])[:, 0]
     return taken
+
+
+def _distances(some: Floats, others: Floats) -> Floats:
+    """Euclidean distances [n, k]."""
+    squares = np.square(some).sum(axis=1)[:, None] + np.square(others).sum(axis=1)
+    distances: Floats = np.sqrt(np.maximum(squares - 2 * (some @ others.T), 0.0))
+    return distances
