@@ -79,7 +79,7 @@ def _joined(entry: dict[str, Any]) -> str:
         f"### New models: {entry['title']}\n\n{entry['n_models']} models in {entry['groups']} groups, {seeds} "
         f"seeds, {entry['draws']} draws.\n\n{markdown(header, lines)}\n"
         "Chosen minus drawn at random, with 95 % intervals from resampling the models (for AIQ their "
-        f"groups); for Brier and error less is better:\n\n"
+        "groups); for Brier and error less is better:\n\n"
         f"{markdown(['', 'Brier', 'error of the mean', 'AIQ'], paired)}\n{taken(entry['run'])}\n"
     )
 

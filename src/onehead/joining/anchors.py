@@ -109,9 +109,9 @@ def spread_rows(points: Floats, n: int) -> NDArray[np.intp]:
     )
     to_taken, taken = np.zeros(len(points)), np.empty(n, np.intp)
     for number in range(n):
-        gain = to_all - to_taken / (number + 1)
-        gain[taken[:number]] = np.inf
-        taken[number] = int(gain.argmin())
+        loss = to_all - to_taken / (number + 1)
+        loss[taken[:number]] = np.inf
+        taken[number] = int(loss.argmin())
         to_taken += _distances(points, points[taken[number], None])[:, 0]
     return taken
 
