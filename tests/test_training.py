@@ -22,7 +22,6 @@ from onehead.router import Router
 from onehead.training.estimating import estimate
 from onehead.training.pipeline import examples_of, learn, train
 from onehead.training.recipes import recipe_named
-from onehead.training.recipes.tasks import labels_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -290,29 +289,6 @@ def test_what_a_task_costs_is_learned_among_many_tasks() -> None:
     fitted, _ = fit("attention", table.take(rest))
     dear = estimate(fitted, examples(table.take(held[task[held] == 0]))).cost_usd
     assert np.log(dear / 0.03).mean() == pytest.approx(0, abs=0.15)
-
-
-def test_without_task_names_kinds_follow_what_models_can_do() -> None:
-    """Twenty-four subjects fill the vectors; one word among them says which model is right."""
-    rng, n = np.random.default_rng(0), 1200
-    subject, asked = rng.integers(0, 24, n), rng.integers(0, 2, n)
-    words = ["".join(rng.choice(list(ascii_lowercase), 6)) for _ in range(192)]
-    prompts = tuple(
-        " ".join([*rng.choice(words[8 * k : 8 * k + 8], 9), ("translate", "calculate")[which]])
-        for k, which in zip(subject, asked, strict=True)
-    )
-    right = rng.random((n, 2)) < np.where(asked[:, None] == [0, 1], 0.85, 0.25)
-    table = make_table(n, 2, prompts=prompts, tasks=("",) * n, quality=right.astype(float))
-    names, kinds = labels_of(examples(table), 0)
-    member = np.eye(len(names))[kinds]
-    share = member.T @ asked / member.sum(axis=0)
-    assert (np.maximum(share, 1 - share) * member.mean(axis=0)).sum() > 0.95
-    some = table.quality.copy()
-    some[rng.random((n, 2)) < 0.5] = np.nan  # each model ran on half of the prompts
-    gaps = make_table(n, 2, prompts=prompts, tasks=("",) * n, quality=some)
-    fitted, _ = fit("attention", gaps)
-    said = estimate(fitted, examples(table)).quality
-    assert said[asked == 0, 0].mean() - said[asked == 1, 0].mean() > 0.2
 
 
 def test_random_learns_nothing() -> None:
