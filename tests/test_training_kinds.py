@@ -6,6 +6,7 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 from training_tables import make_table
 
 from onehead.encoders import load_encoder
@@ -47,3 +48,11 @@ def test_without_task_names_kinds_follow_what_models_can_do() -> None:
     fitted = chosen.fit(examples(gaps), chosen.options, 0)
     said = estimate(fitted, examples(table)).quality
     assert said[asked == 0, 0].mean() - said[asked == 1, 0].mean() > 0.2
+
+
+@pytest.mark.filterwarnings("error")
+def test_few_texts_are_few_kinds() -> None:
+    prompts = tuple(f"the same text {'abc'[i % 3]}" for i in range(200))
+    names, kinds = labels_of(examples(make_table(200, 3, prompts=prompts, tasks=("",) * 200)), 0)
+    assert len(names) == 1
+    assert not kinds.any()

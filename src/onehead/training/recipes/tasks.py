@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _KINDS = 20
 """As many as the paper's clusters; 10 and 40 do no better (`benchmarks/LOG.md`)."""
 _LEAST_OF_A_KIND = 50
+"""Different texts, on average."""
 _PENALTY = 1.0
 
 
@@ -44,7 +45,8 @@ def _kinds(examples: Examples, seed: int) -> tuple[tuple[str, ...], NDArray[np.i
     """
     from sklearn.cluster import KMeans
 
-    count = max(1, min(_KINDS, len(examples) // _LEAST_OF_A_KIND))
+    distinct = len(set(examples.table.prompts))
+    count = max(1, min(_KINDS, distinct // _LEAST_OF_A_KIND))
     points = unit(examples.vectors)
     if count > 1:
         expected = _expected(examples, seed)
